@@ -1,0 +1,1 @@
+"""The REST sidecar: thin request handlers over the contexts in `fittracker`."""
