@@ -1,1 +1,1 @@
-"""The rules and data of FitTracker Pro: no HTTP and no sockets here, apart from app.py, worker.py and the client."""
+"""The rules and data of FitTracker Pro; HTTP and sockets stay in `handlers` and `ws`."""

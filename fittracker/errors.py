@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818  it reads as what it is: NotFound, Conflict, Gone
     """A failure that the caller may know about.
 
     `detail` is a sentence for people, `fields` maps an input's field to what is wrong with it,

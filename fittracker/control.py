@@ -1,0 +1,75 @@
+"""What workers tell each other at once, over one channel that all of them read.
+
+A context publishes (`Control.tell`), the realtime server of every worker acts on it. A message may be lost
+when Redis is away: each of them only hastens what a check would find out a little later.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from redis.asyncio import Redis
+
+from fittracker.redis import CONTROL_CHANNEL
+
+
+class SessionEnded(msgspec.Struct, tag="session_ended", frozen=True):
+    """A sign-in session is over: forget it, close its sockets."""
+
+    sid: str
+    reason: str = "signed_out"
+
+
+class UserChanged(msgspec.Struct, tag="user_changed", frozen=True):
+    """A person was disabled, deleted, or has another role: every session of theirs is looked at again."""
+
+    user: str
+    banned: bool = False
+
+
+class GrantEnded(msgspec.Struct, tag="grant_ended", frozen=True):
+    """An athlete took a grant back: the trainer's watches on them end."""
+
+    athlete: str
+    trainer: str
+
+
+class StreamTaken(msgspec.Struct, tag="stream_taken", frozen=True):
+    """A newer connection owns this heart-rate stream; whoever else held it lets go."""
+
+    stream: str
+    worker: str
+    connection: str
+
+
+class MembershipEnded(msgspec.Struct, tag="membership_ended", frozen=True):
+    """A person no longer belongs to a room: their sockets leave it."""
+
+    room: str
+    user: str
+
+
+Message = SessionEnded | UserChanged | GrantEnded | StreamTaken | MembershipEnded
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """The message as it travels."""
+    return _encoder.encode(message)
+
+
+def decode(payload: bytes) -> Message:
+    """The message from the wire; msgspec.DecodeError where it is none (another version's worker)."""
+    return _decoder.decode(payload)
+
+
+class Control:
+    """The sending side, for contexts."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def tell(self, message: Message) -> None:
+        """Tell every worker, this one included."""
+        await self._redis.publish(CONTROL_CHANNEL, encode(message))

@@ -1,0 +1,112 @@
+"""MongoDB: the connection, the table of every index, and the promise of every write.
+
+Each query of a context is covered by a row of `INDEXES`; a collection that is not in the table
+does not exist. Ids are 24 hexadecimal digits kept as text, times are UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.read_concern import ReadConcern
+
+Document = dict[str, Any]
+Collection = AsyncCollection[Document]
+Database = AsyncDatabase[Document]
+Session = AsyncClientSession
+
+# What "stored" means everywhere: on the disks of a majority, in the journal.
+DURABLE = WriteConcern(w="majority", j=True, wtimeout=20_000)
+CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index: its collection, its keys ("-name" descends), and what it demands."""
+
+    collection: str
+    keys: tuple[str, ...]
+    unique: bool = False
+    expire_after_s: int | None = None
+    partial: Document = field(default_factory=dict)
+
+    def model(self) -> IndexModel:
+        """As the driver wants it."""
+        options: Document = {}
+        if self.unique:
+            options["unique"] = True
+        if self.expire_after_s is not None:
+            options["expireAfterSeconds"] = self.expire_after_s
+        if self.partial:
+            options["partialFilterExpression"] = self.partial
+        keys = [(key.lstrip("-"), DESCENDING if key.startswith("-") else ASCENDING) for key in self.keys]
+        return IndexModel(keys, **options)
+
+
+INDEXES: tuple[Index, ...] = (
+    # accounts
+    Index("users", ("email",), unique=True),
+    Index("account_tokens", ("fingerprint",), unique=True),
+    Index("account_tokens", ("user", "kind")),
+    Index("account_tokens", ("expires_at",), expire_after_s=0),
+    Index("sessions", ("user", "-last_used_at")),
+    Index("sessions", ("refresh",), unique=True, partial={"refresh": {"$exists": True}}),
+    Index("sessions", ("spent.fingerprint",)),
+    Index("sessions", ("expires_at",), expire_after_s=0),
+    Index("device_tokens", ("fingerprint",), unique=True),
+    Index("device_tokens", ("user", "-created_at")),
+    Index("grants", ("athlete", "trainer")),
+    Index("grants", ("trainer", "-created_at")),
+    # coaching
+    Index("coaching_sessions", ("trainer", "-created_at")),
+    Index("coaching_sessions", ("athletes", "-created_at")),
+    # heart rate: `_id` of a batch is {s: stream, n: first seq it covers}, so two writers of one
+    # stream cannot both store what comes after the same sample
+    Index("heart_batches", ("user", "from_t")),
+    Index("heart_streams", ("user", "-opened_at")),
+    Index("heart_streams", ("closed_at", "seen_at")),
+    Index("workouts", ("user", "-started_at", "-_id")),
+    Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
+    # the development mail box
+    Index("dev_mails", ("-at",)),
+)
+
+
+async def ensure_indexes(database: Database) -> None:
+    """Make every index of the table; making one that exists costs nothing."""
+    by_collection: dict[str, list[IndexModel]] = {}
+    for index in INDEXES:
+        by_collection.setdefault(index.collection, []).append(index.model())
+    for name, models in by_collection.items():
+        await database[name].create_indexes(models)
+
+
+@asynccontextmanager
+async def open_database(url: str, name: str) -> AsyncIterator[Database]:
+    """A database whose every write is durable; the client lives and dies in the running loop."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        url, serverSelectionTimeoutMS=5_000, connectTimeoutMS=5_000, socketTimeoutMS=30_000, maxPoolSize=50
+    )
+    try:
+        database = client.get_database(
+            name, codec_options=CODEC, write_concern=DURABLE, read_concern=ReadConcern("majority")
+        )
+        await ensure_indexes(database)
+        yield database
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def transaction(database: Database) -> AsyncIterator[Session]:
+    """All that is written with this session happens, or none of it; a conflict raises, for a retry."""
+    async with database.client.start_session() as session, await session.start_transaction():
+        yield session

@@ -1,0 +1,45 @@
+"""Redis or Valkey: the client for single calls, and its keys in one list.
+
+Everything here may be lost: caches, tickets, presence, limits. What must not be lost is in MongoDB.
+The pub/sub socket is `ws/broker.py`'s own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+CONTROL_CHANNEL = "control"
+"""Every worker listens here: revoked sessions, taken streams, ended grants."""
+
+
+def session_key(sid: str) -> str:
+    """What is known of a sign-in session: JSON of its state, or "0" once it ended."""
+    return f"sid:{sid}"
+
+
+def ticket_key(fingerprint: str) -> str:
+    """A WebSocket ticket, by its fingerprint."""
+    return f"ticket:{fingerprint}"
+
+
+def worker_key(worker: str) -> str:
+    """Exists while that worker lives."""
+    return f"worker:{worker}"
+
+
+def presence_key(room: str) -> str:
+    """A hash of who is in a room: `<worker> <user>` -> JSON of name and role."""
+    return f"presence:{room}"
+
+
+@asynccontextmanager
+async def open_redis(url: str) -> AsyncIterator[Redis]:
+    """A client whose calls fail within 5 s; it belongs to the running loop."""
+    client = Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        yield client
+    finally:
+        await client.aclose()
