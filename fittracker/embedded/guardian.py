@@ -13,6 +13,9 @@ from typing import Any
 from fittracker.embedded import guardian_process
 from fittracker.embedded.errors import GuardianLost, ServiceFailed
 
+STOP_SECONDS = 10.0  # on an idle machine mongod needs 1 s
+ENDING_SECONDS = 10.0  # for the guardian itself, after that
+
 
 class Guardian:
     """Starts and ends servers. For one thread at a time, and only for the process that made it.
@@ -21,12 +24,16 @@ class Guardian:
     database they drain into.
     """
 
-    def __init__(self, log: Path, lock: int) -> None:
-        """Start the process. It and the servers keep `lock`, a descriptor, open as long as they live."""
-        self._owner = os.getpid()
+    def __init__(self, log: Path, lock: int, stop_seconds: float = STOP_SECONDS) -> None:
+        """Start the process. It and the servers keep `lock`, a descriptor, open as long as they live.
+
+        `stop_seconds` is the time that the servers have between SIGTERM and SIGKILL.
+        """
+        self._owner, self._stop_seconds = os.getpid(), stop_seconds
+        arguments = (str(self._owner), str(lock), str(stop_seconds))
         with log.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter, our own file)
-                [sys.executable, "-I", "-S", guardian_process.__file__, str(self._owner), str(lock)],
+                [sys.executable, "-I", "-S", guardian_process.__file__, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -72,7 +79,7 @@ class Guardian:
         with contextlib.suppress(BrokenPipeError):
             self._requests.close()
         try:
-            self._process.wait(2 * guardian_process.STOP_SECONDS)
+            self._process.wait(self._stop_seconds + ENDING_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()  # and the kernel kills the servers
             self._process.wait()

@@ -27,17 +27,17 @@ import sys
 import time
 from typing import Any
 
-STOP_SECONDS = 10.0  # from SIGTERM to SIGKILL; on an idle machine mongod needs 0.7 s
 CHECK_SECONDS = 0.2  # how often to look whether the parent is still there
 PR_SET_PDEATHSIG = 1
 
 Children = dict[str, "subprocess.Popen[bytes]"]
 
 
-def main(parent: int, lock: int) -> None:
+def main(parent: int, lock: int, stop_seconds: float) -> None:
     """Serve requests until told to stop or left alone, then end every child.
 
-    `lock` is a descriptor that stays open, here and in the servers, as long as one of them lives.
+    `lock` is a descriptor that stays open, here and in the servers, as long as one of them lives;
+    `stop_seconds` is the time they have between SIGTERM and SIGKILL.
     """
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -49,7 +49,7 @@ def main(parent: int, lock: int) -> None:
         serve(parent, lock, children)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        end(children)
+        end(children, stop_seconds)
 
 
 def serve(parent: int, lock: int, children: Children) -> None:
@@ -104,12 +104,12 @@ def run(request: dict[str, Any], lock: int) -> subprocess.Popen[bytes]:
         )
 
 
-def end(children: Children) -> None:
+def end(children: Children, stop_seconds: float) -> None:
     """SIGTERM to all, and SIGKILL to those that are still there when the time is over."""
     for child in children.values():
         child.terminate()
         child.send_signal(signal.SIGCONT)  # a stopped process would not see the SIGTERM
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + stop_seconds
     for child in children.values():
         try:
             child.wait(max(0.0, deadline - time.monotonic()))
@@ -119,4 +119,4 @@ def end(children: Children) -> None:
 
 
 if __name__ == "__main__":
-    main(parent=int(sys.argv[1]), lock=int(sys.argv[2]))
+    main(parent=int(sys.argv[1]), lock=int(sys.argv[2]), stop_seconds=float(sys.argv[3]))
