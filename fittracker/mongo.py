@@ -16,12 +16,17 @@ from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteCo
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
 from pymongo.read_concern import ReadConcern
 
 Document = dict[str, Any]
 Collection = AsyncCollection[Document]
 Database = AsyncDatabase[Document]
 Session = AsyncClientSession
+
+# MongoDB is away or between two primaries: the outcome is unknown, the same write may be sent again.
+OUTAGES = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
+DATABASE_ERRORS = (PyMongoError,)
 
 # What "stored" means everywhere: on the disks of a majority, in the journal.
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=20_000)
@@ -70,9 +75,10 @@ INDEXES: tuple[Index, ...] = (
     Index("coaching_sessions", ("athletes", "-created_at")),
     # heart rate: `_id` of a batch is {s: stream, n: first seq it covers}, so two writers of one
     # stream cannot both store what comes after the same sample
-    Index("heart_batches", ("user", "from_t")),
+    Index("heart_batches", ("user", "until_t", "from_t")),
     Index("heart_streams", ("user", "-opened_at")),
     Index("heart_streams", ("closed_at", "seen_at")),
+    Index("heart_streams", ("workout", "closed_at")),
     Index("workouts", ("user", "-started_at", "-_id")),
     Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
     # the development mail box

@@ -1,0 +1,166 @@
+"""Workouts: what a stream of heart rate comes to, and how its owner reads it again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pymongo import ReturnDocument
+
+from fittracker.clock import Clock
+from fittracker.errors import BadRequest, NotFound
+from fittracker.heart_series import HeartSeries, Resolution, Series
+from fittracker.ids import is_id
+from fittracker.mongo import Database, Document
+from fittracker.physiology import Physiology
+from fittracker.series import curve
+from fittracker.summary import Summary, summarise
+
+PAGE: Final = 100
+ABANDONED_S: Final = 60
+
+
+class Workouts:
+    """The workouts of all people, one person at a time."""
+
+    def __init__(self, database: Database, clock: Clock, series: HeartSeries, *, idle_s: float) -> None:
+        self._workouts = database.workouts
+        self._streams = database.heart_streams
+        self._clock = clock
+        self._series = series
+        self._idle_s = idle_s
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    async def get(self, user: str, workout_id: str) -> Document:
+        """One workout of this person; NotFound for everybody else's."""
+        found = (
+            await self._workouts.find_one({"_id": workout_id, "user": user}) if is_id(workout_id) else None
+        )
+        if found is None:
+            raise NotFound("There is no such workout.")
+        return found
+
+    async def page(self, user: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
+        """This person's workouts, newest first, and the cursor of the next page."""
+        query: Document = {"user": user}
+        if cursor is not None:
+            started, last = _read_cursor(cursor)
+            query["$or"] = [{"started_at": {"$lt": started}}, {"started_at": started, "_id": {"$lt": last}}]
+        limit = min(limit, PAGE)
+        newest = [("started_at", -1), ("_id", -1)]
+        found = await self._workouts.find(query, {"curve": 0}, sort=newest, limit=limit + 1).to_list()
+        if len(found) <= limit:
+            return found, None
+        last_one = found[limit - 1]
+        return found[:limit], f"{int(last_one['started_at'].timestamp() * 1000)}-{last_one['_id']}"
+
+    async def heart_rate(self, user: str, workout_id: str, resolution: Resolution) -> list[dict[str, Any]]:
+        """The samples of a workout, whole; none where it was not recorded live."""
+        workout = await self.get(user, workout_id)
+        stream = workout.get("stream")
+        series = await self._series.of_stream(stream) if stream else Series()
+        return series.items(resolution)
+
+    # -- ending a stream -----------------------------------------------------------------------------
+
+    async def finish(self, stream_id: str, user: str) -> Document | None:
+        """End a stream; the workout it became, or None where it never had a sample.
+
+        Doing it twice gives the same workout. Everything accepted must be stored before: see Telemetry.store.
+        """
+        stream = await self._streams.find_one_and_update(
+            {"_id": stream_id, "user": user},
+            [{"$set": {"closed_at": {"$ifNull": ["$closed_at", self._clock.utc()]}}}],
+            return_document=ReturnDocument.AFTER,
+        )
+        if stream is None:
+            raise NotFound("There is no such stream.")
+        if stream["workout"] is not None:
+            return await self.get(user, stream["workout"]) if stream["workout"] else None
+        return await self._make(stream)
+
+    async def _make(self, stream: Document) -> Document | None:
+        series = await self._series.of_stream(stream["_id"])
+        workout: Document | None = None
+        if series.t:
+            # A long recording takes many milliseconds to sum up: not on the loop.
+            workout = await asyncio.to_thread(_workout, stream, series, self._clock.utc())
+            # The id follows from the stream: whoever comes second changes nothing.
+            await self._workouts.update_one({"_id": workout["_id"]}, {"$setOnInsert": workout}, upsert=True)
+        await self._streams.update_one(
+            {"_id": stream["_id"]}, {"$set": {"workout": workout["_id"] if workout else ""}}
+        )
+        return workout
+
+    async def finish_silent(self) -> list[Document]:
+        """End the streams that nobody has heard of for 10 minutes, wherever their worker went.
+
+        Also those that were closed by a worker which died before the workout was made. The workouts made.
+        """
+        now = self._clock.utc()
+        silent = now - timedelta(seconds=self._idle_s)
+        await self._streams.update_many(
+            {"closed_at": None, "seen_at": {"$lt": silent}}, {"$set": {"closed_at": now}}
+        )
+        abandoned = now - timedelta(seconds=ABANDONED_S)
+        made = []
+        query = {"workout": None, "closed_at": {"$lt": abandoned, "$ne": None}}
+        async for stream in self._streams.find(query, limit=PAGE):
+            workout = await self._make(stream)
+            if workout is not None:
+                made.append(workout)
+        return made
+
+
+def _workout(stream: Document, series: Series, now: datetime) -> Document:
+    person = Physiology.from_document(stream["physiology"])
+    summary = summarise(
+        series.t,
+        series.bpm,
+        series.rr,
+        zones=person.zones,
+        sex=person.sex,
+        birth_age=person.age,
+        weight_kg=person.weight_kg,
+        resting=person.resting,
+        maximum=person.maximum,
+    )
+    return {
+        "_id": hashlib.sha256(stream["_id"].encode()).hexdigest()[:24],
+        "user": stream["user"],
+        "stream": stream["_id"],
+        "session": stream["session"],
+        "sport": stream["sport"],
+        "device": stream["device"],
+        "source": "live",
+        "started_at": _moment(min(series.t)),
+        "ended_at": _moment(max(series.t)),
+        "duration_s": summary.duration_s,
+        "summary": summary.as_dict(),
+        "curve": [{"seconds": best.seconds, "bpm": best.bpm} for best in curve(series.t, series.bpm)],
+        "zones": person.zones.bounds if person.zones else None,
+        "created_at": now,
+        "schema_version": 1,
+    }
+
+
+def empty_summary() -> dict[str, Any]:
+    """The summary of a stream that never had a sample."""
+    return summarise([], [], []).as_dict()
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    moment, _, last = cursor.partition("-")
+    if not (moment.isdecimal() and is_id(last)):
+        raise BadRequest("The cursor was not made by this server.")
+    return _moment(int(moment)), last
+
+
+__all__ = ["Summary", "Workouts", "empty_summary"]

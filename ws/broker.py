@@ -1,0 +1,234 @@
+"""The way between workers: one connection that listens, one that publishes, both replaced when they fail.
+
+A connection can look healthy and deliver nothing (a half-open peer, a paused server). So every worker listens
+to a channel of its own and, when nothing has come for a while, says something there: if that does not come
+back, the listening connection is replaced. Channels are subscribed only for rooms with members here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from prometheus_client import Counter
+
+from fittracker.observability import logger
+from fittracker.redis import CONTROL_CHANNEL, worker_key
+from ws.link import Link, LinkLost, open_link, pack
+
+log = logger(__name__)
+
+IDLE_S: Final = 10.0
+"""Silence after which the listening connection is probed."""
+ANSWER_S: Final = 5.0
+"""How long a probe, or any published message, may go unanswered."""
+ALIVE_S: Final = 15
+"""A worker counts as dead when it has not said for so long that it lives."""
+RETRY_S: Final = (0.1, 2.0)
+BACKLOG: Final = 8 * 1024 * 1024
+"""Unsent bytes at which publishing drops messages: they are telemetry, a newer one is on its way."""
+CHUNK: Final = 1_000
+
+dropped = Counter(
+    "fittracker_broker_dropped", "Messages to other workers that were dropped, Redis being away"
+)
+received = Counter("fittracker_broker_received", "Messages that came from other workers")
+replaced = Counter("fittracker_broker_replaced", "Connections to Redis that were replaced", ["which"])
+
+Deliver = Callable[[str, bytes, str, bytes], None]
+
+
+class Broker:
+    """Publishes to, and listens for, the rooms of this worker."""
+
+    def __init__(
+        self,
+        url: str,
+        worker: str,
+        *,
+        deliver: Deliver,
+        control: Callable[[bytes], None],
+        reconnected: Callable[[], None],
+    ) -> None:
+        self._url = url
+        self.worker = worker
+        self._origin = worker.encode()
+        self._deliver = deliver
+        self._control = control
+        self._reconnected = reconnected
+        self._probe = f"probe:{worker}".encode()
+        self._fixed = (CONTROL_CHANNEL.encode(), self._probe)
+        self._wanted: set[str] = set()
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._listener: Link | None = None
+        self._publisher: Link | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._loop.time()
+        self._probed: float | None = None
+        self._unanswered = 0
+        self._asked = self._loop.time()
+        self._alive_due = 0.0
+
+    async def start(self) -> None:
+        """Open both connections; raises LinkLost when Redis cannot be reached at all."""
+        self._publisher = await self._open_publisher()
+        self._listener = await self._open_listener()
+        self._tasks = [
+            asyncio.create_task(self._keep_publisher(), name="broker-publisher"),
+            asyncio.create_task(self._keep_listener(), name="broker-listener"),
+        ]
+
+    async def close(self) -> None:
+        """Say that this worker is gone, and let go of both connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._publisher is not None and self._publisher.connected:
+            self.command(b"DEL", worker_key(self.worker).encode())
+            await asyncio.sleep(0)  # the write happens at the end of this loop turn
+        for link in (self._publisher, self._listener):
+            if link is not None:
+                link.abort()
+        for future in self._waiting.values():
+            future.cancel()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether both connections stand and answer."""
+        return all(link is not None and link.connected for link in (self._listener, self._publisher))
+
+    # -- rooms ---------------------------------------------------------------------------------------
+
+    def subscribe(self, room: str) -> asyncio.Future[None] | None:
+        """Listen to a room; the future is done once Redis confirmed it (None: it already has)."""
+        if room in self._wanted:
+            return self._waiting.get(room)
+        self._wanted.add(room)
+        future = self._waiting[room] = self._loop.create_future()
+        if self._listener is not None and self._listener.connected:
+            self._listener.send(pack((b"SUBSCRIBE", _channel(room))))
+        return future
+
+    def unsubscribe(self, room: str) -> None:
+        """Stop listening to a room."""
+        self._wanted.discard(room)
+        future = self._waiting.pop(room, None)
+        if future is not None:
+            future.cancel()
+        if self._listener is not None and self._listener.connected:
+            self._listener.send(pack((b"UNSUBSCRIBE", _channel(room))))
+
+    def publish(self, room: str, kind: bytes, key: str, payload: bytes) -> None:
+        """Give a message to the other workers; all of one loop turn leave in one write."""
+        subject = key.encode()
+        body = b"%b%b%c%b%b" % (kind, self._origin, len(subject), subject, payload)
+        self.command(b"PUBLISH", _channel(room), body)
+
+    def command(self, *parts: bytes) -> None:
+        """Send a command whose answer matters to nobody; dropped while Redis is away."""
+        link = self._publisher
+        if link is None or not link.connected or link.backlog > BACKLOG:
+            dropped.inc()
+            return
+        if self._unanswered == 0:
+            self._asked = self._loop.time()
+        self._unanswered += 1
+        link.send(pack(parts))
+
+    # -- keeping the connections ---------------------------------------------------------------------
+
+    def each_second(self, now: float) -> None:
+        """Say that this worker lives; notice a connection that has gone dumb or deaf."""
+        if now >= self._alive_due:
+            self._alive_due = now + ALIVE_S / 3
+            self.command(b"SET", worker_key(self.worker).encode(), b"1", b"EX", b"%d" % ALIVE_S)
+        if self._unanswered and now - self._asked > ANSWER_S and self._publisher is not None:
+            self._publisher.abort()
+        if self._probed is not None and now - self._probed > ANSWER_S:
+            self._probed = None
+            if self._listener is not None:
+                log.warning("broker_deaf", silent_s=round(now - self._heard, 1))
+                self._listener.abort()
+        elif self._probed is None and now - self._heard > IDLE_S:
+            self._probed = now
+            self.command(b"PUBLISH", self._probe, b"")
+
+    async def _open_publisher(self) -> Link:
+        self._unanswered = 0
+        return await open_link(self._url, self._answered, name=f"fittracker-pub-{self.worker}")
+
+    async def _open_listener(self) -> Link:
+        link = await open_link(self._url, self._received, name=f"fittracker-sub-{self.worker}")
+        self._heard = self._loop.time()
+        self._probed = None
+        channels = [*self._fixed, *map(_channel, self._wanted)]
+        for start in range(0, len(channels), CHUNK):
+            link.send(pack((b"SUBSCRIBE", *channels[start : start + CHUNK])))
+        return link
+
+    async def _keep_publisher(self) -> None:
+        while True:
+            assert self._publisher is not None
+            await self._publisher.lost
+            self._publisher = await self._again("publisher", self._open_publisher)
+            self._alive_due = 0.0
+            self._reconnected()
+
+    async def _keep_listener(self) -> None:
+        while True:
+            assert self._listener is not None
+            await self._listener.lost
+            self._listener = await self._again("listener", self._open_listener)
+
+    async def _again(self, which: str, connect: Callable[[], Any]) -> Link:
+        """Connect again, for ever, with growing and jittered pauses."""
+        replaced.labels(which).inc()
+        pause, longest = RETRY_S
+        while True:
+            with contextlib.suppress(LinkLost):
+                link: Link = await connect()
+                log.info("broker_connected", which=which)
+                return link
+            log.warning("broker_unreachable", which=which, retry_s=round(pause, 1))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter, not a secret
+            pause = min(pause * 2, longest)
+
+    # -- what comes in -------------------------------------------------------------------------------
+
+    def _answered(self, reply: Any) -> None:
+        self._unanswered = max(self._unanswered - 1, 0)
+        self._asked = self._loop.time()
+        if isinstance(reply, Exception):
+            log.error("broker_refused", reply=str(reply))
+
+    def _received(self, reply: Any) -> None:
+        self._heard = self._loop.time()
+        self._probed = None
+        if not isinstance(reply, list):
+            log.error("broker_refused", reply=str(reply))
+            return
+        kind, channel, body = reply
+        if kind == b"message":
+            self._message(channel, body)
+        elif kind == b"subscribe":
+            future = self._waiting.pop(channel[5:].decode(), None)
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    def _message(self, channel: bytes, body: bytes) -> None:
+        if channel.startswith(b"room:"):
+            if body[1:13] == self._origin:
+                return
+            received.inc()
+            end = 14 + body[13]
+            self._deliver(channel[5:].decode(), body[:1], body[14:end].decode(), body[end:])
+        elif channel != self._probe:
+            self._control(body)
+
+
+def _channel(room: str) -> bytes:
+    return b"room:" + room.encode()

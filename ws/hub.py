@@ -1,0 +1,198 @@
+"""Who is connected to this worker, and which rooms they are in. It knows no Redis: that is the broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Protocol
+
+from fittracker.errors import RateLimited, TooLarge
+from ws.connection import Connection
+from ws.frames import Outgoing, event
+from ws.room import Room
+
+
+class Bus(Protocol):
+    """The way to the other workers (ws/broker.py)."""
+
+    def subscribe(self, room: str) -> asyncio.Future[None] | None:
+        """Listen to a room; the future is done once Redis confirmed it (None: already confirmed)."""
+
+    def unsubscribe(self, room: str) -> None:
+        """Stop listening to a room."""
+
+    def publish(self, room: str, kind: bytes, key: str, payload: bytes) -> None:
+        """Give a message to the other workers, at the end of the loop turn."""
+
+
+class Attendance(Protocol):
+    """Where the other workers read who is in a room here (ws/presence.py)."""
+
+    def arrived(self, room: str, user: str, name: str, role: str) -> None:
+        """This person now has a connection of this worker in the room."""
+
+    def left(self, room: str, user: str) -> None:
+        """This person has no connection of this worker in the room any more."""
+
+
+TELEMETRY = b"t"
+EVENT = b"e"
+
+
+class Hub:
+    """The connections and rooms of one worker."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        bus: Bus,
+        attendance: Attendance,
+        *,
+        tick_s: float,
+        longest_tick_s: float,
+        rooms_per_connection: int,
+        sockets_per_user: int,
+        sockets_per_address: int,
+    ) -> None:
+        self._loop = loop
+        self._bus = bus
+        self._attendance = attendance
+        self._tick = tick_s
+        self._longest_tick = longest_tick_s
+        self._rooms_per_connection = rooms_per_connection
+        self._sockets_per_user = sockets_per_user
+        self._sockets_per_address = sockets_per_address
+        self.connections: dict[str, Connection] = {}
+        self.rooms: dict[str, Room] = {}
+        self._users: dict[str, list[Connection]] = {}
+        self._addresses: Counter[str] = Counter()
+
+    # -- connections ---------------------------------------------------------------------------------
+
+    def admit(self, address: str) -> None:
+        """Refuse an upgrade before it happens where that address has too many sockets."""
+        if self._addresses[address] >= self._sockets_per_address:
+            raise RateLimited("This address has too many open sockets.", retry_after_ms=10_000)
+
+    def admit_user(self, user: str) -> None:
+        """Refuse one more socket of a person who has too many."""
+        if len(self._users.get(user, ())) >= self._sockets_per_user:
+            raise RateLimited("You have too many open sockets.", retry_after_ms=10_000)
+
+    def add(self, connection: Connection) -> None:
+        """A socket was opened."""
+        self.connections[connection.id] = connection
+        self._addresses[connection.address] += 1
+
+    def identify(self, connection: Connection) -> None:
+        """A socket now belongs to somebody; it joins their own room."""
+        identity = connection.identity
+        if identity is None:
+            raise ValueError("the connection has no identity yet")
+        self._users.setdefault(identity.user, []).append(connection)
+        self.join(connection, f"user:{identity.user}")
+
+    def remove(self, connection: Connection) -> None:
+        """A socket is gone: out of its rooms, out of the lists."""
+        if self.connections.pop(connection.id, None) is None:
+            return
+        for room in tuple(connection.rooms):
+            self.leave(connection, room)
+        self._addresses[connection.address] -= 1
+        if self._addresses[connection.address] <= 0:
+            del self._addresses[connection.address]
+        identity = connection.identity
+        if identity is not None and identity.user in self._users:
+            mine = self._users[identity.user]
+            if connection in mine:
+                mine.remove(connection)
+            if not mine:
+                del self._users[identity.user]
+
+    def of_user(self, user: str) -> tuple[Connection, ...]:
+        """A person's sockets on this worker."""
+        return tuple(self._users.get(user, ()))
+
+    def of_session(self, sid: str) -> Iterator[Connection]:
+        """The sockets of a sign-in session on this worker."""
+        for connection in tuple(self.connections.values()):
+            if connection.identity is not None and connection.identity.sid == sid:
+                yield connection
+
+    # -- rooms ---------------------------------------------------------------------------------------
+
+    def join(self, connection: Connection, name: str) -> asyncio.Future[None] | None:
+        """Put a socket into a room; the future (where there is one) is done when Redis delivers too."""
+        if name in connection.rooms:
+            return None
+        if len(connection.rooms) >= self._rooms_per_connection:
+            raise TooLarge(f"A connection may be in {self._rooms_per_connection} rooms.")
+        room = self.rooms.get(name)
+        if room is None:
+            room = self.rooms[name] = Room(name)
+        room.members[connection] = None
+        connection.rooms.add(name)
+        identity = connection.identity
+        if identity is not None and not name.startswith("user:"):
+            count = room.present[identity.user] = room.present.get(identity.user, 0) + 1
+            if count == 1:
+                self._attendance.arrived(name, identity.user, identity.name, identity.role)
+        return self._bus.subscribe(name)
+
+    def leave(self, connection: Connection, name: str) -> None:
+        """Take a socket out of a room; the last one closes the room on this worker."""
+        connection.rooms.discard(name)
+        room = self.rooms.get(name)
+        if room is None or connection not in room.members:
+            return
+        del room.members[connection]
+        identity = connection.identity
+        if identity is not None and identity.user in room.present:
+            room.present[identity.user] -= 1
+            if room.present[identity.user] == 0:
+                del room.present[identity.user]
+                self._attendance.left(name, identity.user)
+        if not room.members:
+            room.close()
+            del self.rooms[name]
+            self._bus.unsubscribe(name)
+
+    # -- fan-out -------------------------------------------------------------------------------------
+
+    def telemetry(self, name: str, key: str, payload: bytes) -> None:
+        """Newest-wins data about `key` (an athlete) to everybody in the room, on every worker."""
+        self.deliver_telemetry(name, key, payload)
+        self._bus.publish(name, TELEMETRY, key, payload)
+
+    def deliver_telemetry(self, name: str, key: str, payload: bytes) -> None:
+        """The same, to the members on this worker only."""
+        room = self.rooms.get(name)
+        if room is not None:
+            room.seen[key] = self._loop.time()
+            room.gather(key, Outgoing(payload), self._loop, self._tick, self._longest_tick)
+
+    def publish(self, name: str, outgoing: Outgoing, *, about: str = "") -> None:
+        """An event to everybody in the room, on every worker. `about`: the athlete whose stream it ends."""
+        self.deliver(name, about, outgoing)
+        self._bus.publish(name, EVENT, about, outgoing.payload)
+
+    def deliver(self, name: str, about: str, outgoing: Outgoing) -> None:
+        """The same, to the members on this worker only."""
+        room = self.rooms.get(name)
+        if room is not None:
+            if about:
+                room.seen.pop(about, None)
+            room.send(outgoing)
+
+    def tell_stale(self, now: float, silent_s: float) -> None:
+        """Tell each room which athletes have gone silent, once.
+
+        The worker of the watchers does this, not the worker of the athlete: it may be the one that died.
+        """
+        for room in tuple(self.rooms.values()):
+            if not room.seen:
+                continue
+            for user in [user for user, seen in room.seen.items() if now - seen > silent_s]:
+                del room.seen[user]
+                room.send(event("hr.stale", {"user": user}, room=room.name))

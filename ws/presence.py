@@ -1,0 +1,94 @@
+"""Who is in a room, over all workers: a hash per room, and a key per living worker.
+
+A worker that was killed cannot tidy up; its entries stop counting when its key expires, and whoever reads
+them then removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import msgspec
+from redis.asyncio import Redis
+
+from fittracker.redis import presence_key, worker_key
+
+FORGOTTEN_S = b"86400"
+
+
+class Member(msgspec.Struct, omit_defaults=True):
+    """Somebody in a room."""
+
+    user: str
+    name: str
+    role: str
+    online: bool
+
+
+class _Card(msgspec.Struct, array_like=True):
+    name: str
+    role: str
+
+
+class Sender(Protocol):
+    """Sends commands whose answers matter to nobody (ws/broker.py)."""
+
+    worker: str
+
+    def command(self, *parts: bytes) -> None:
+        """Send one."""
+
+
+Present = Iterator[tuple[str, str, str, str]]
+
+
+class Presence:
+    """Tells Redis who arrived and left here, and reads who is where."""
+
+    def __init__(self, sender: Sender, redis: Redis) -> None:
+        self._sender = sender
+        self._redis = redis
+
+    def arrived(self, room: str, user: str, name: str, role: str) -> None:
+        """This person now has a connection of this worker in the room."""
+        key = presence_key(room).encode()
+        self._sender.command(b"HSET", key, self._field(user), msgspec.json.encode(_Card(name, role)))
+        self._sender.command(b"EXPIRE", key, FORGOTTEN_S)
+
+    def left(self, room: str, user: str) -> None:
+        """This person has no connection of this worker in the room any more."""
+        self._sender.command(b"HDEL", presence_key(room).encode(), self._field(user))
+
+    def announce(self, present: Callable[[], Present]) -> None:
+        """Say everything again: Redis may have lost its memory."""
+        for room, user, name, role in present():
+            self.arrived(room, user, name, role)
+
+    async def members(self, room: str) -> list[Member]:
+        """Everybody in the room, whichever worker holds their socket, by name."""
+        key = presence_key(room)
+        fields: dict[str, str] = await self._redis.hgetall(key)  # type: ignore[misc]
+        if not fields:
+            return []
+        dead = await self._dead({field.split(" ", 1)[0] for field in fields})
+        ghosts = [field for field in fields if field.split(" ", 1)[0] in dead]
+        if ghosts:
+            await self._redis.hdel(key, *ghosts)  # type: ignore[misc]
+        people: dict[str, Member] = {}
+        for field, value in fields.items():
+            worker, user = field.split(" ", 1)
+            if worker not in dead:
+                card = msgspec.json.decode(value, type=_Card)
+                people[user] = Member(user, card.name, card.role, True)
+        return sorted(people.values(), key=lambda each: (each.name, each.user))
+
+    async def _dead(self, workers: set[str]) -> set[str]:
+        others = sorted(workers - {self._sender.worker})
+        if not others:
+            return set()
+        alive = await self._redis.mget([worker_key(worker) for worker in others])
+        return {worker for worker, value in zip(others, alive, strict=True) if value is None}
+
+    def _field(self, user: str) -> bytes:
+        return f"{self._sender.worker} {user}".encode()
