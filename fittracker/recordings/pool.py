@@ -1,0 +1,186 @@
+"""Reading strangers' files beside the event loop: in processes with a limit on memory and on time.
+
+A thread could be neither limited nor stopped. Each process has an executor of its own, so that
+killing the one that hangs breaks nobody else's file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+from fittracker.errors import Unavailable
+from fittracker.recordings.reading import read
+from fittracker.recordings.recording import Recording
+from fittracker.recordings.refusal import DEFAULT_LIMITS, Defect, Limits, RecordingError, refuse
+
+START_S = 60
+"""A process that has not started by then will not: the machine is out of something."""
+
+
+class Parser(Protocol):
+    """What the processes run: `read`, or a stand-in of a test. A function of a module, found by its name."""
+
+    def __call__(self, data: bytes, *, name: str, keep_partial: bool, limits: Limits) -> Recording:
+        """The recording in these bytes."""
+
+
+class RecordingReader:
+    """Reads recordings in `processes` processes; more requests than that wait for their turn.
+
+    A file that takes longer than `timeout_s` is refused (reason timeout), and its process is killed and
+    replaced; one that takes more than `memory_bytes` of address space is refused (reason memory).
+    The processes start with the first file and end with `close`, or with the process that owns them.
+    """
+
+    def __init__(
+        self,
+        *,
+        processes: int = 1,
+        timeout_s: float = 30,
+        memory_bytes: int = 1 << 30,
+        limits: Limits = DEFAULT_LIMITS,
+        parser: Parser = read,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._limits = limits
+        self._parser = parser
+        self._processes = [_Process(memory_bytes) for _ in range(processes)]
+        self._free: asyncio.Queue[_Process] = asyncio.Queue()
+        self._closed = False
+        for process in self._processes:
+            self._free.put_nowait(process)
+
+    async def read(self, data: bytes, *, name: str = "", keep_partial: bool = False) -> Recording:
+        """As `fittracker.recordings.read`, without holding up the event loop.
+
+        Also raises `Unavailable` when the process ended or did not start: trying again is safe.
+        """
+        process = await self._free.get()
+        try:
+            if self._closed:
+                raise Unavailable("the server is closing")
+            answer = await self._ask(process, data, name, keep_partial)
+        finally:
+            self._free.put_nowait(process)
+        outcome = msgspec.msgpack.decode(answer, type=Recording | Defect)
+        if isinstance(outcome, Defect):
+            raise RecordingError(outcome)
+        return outcome
+
+    async def _ask(self, process: _Process, data: bytes, name: str, keep_partial: bool) -> bytes:
+        executor = await process.ready()
+        work = executor.submit(_work, self._parser, data, name, keep_partial, self._limits)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.wrap_future(work)
+        except TimeoutError:
+            process.kill()
+            raise refuse("timeout", f"reading the file took longer than {self._timeout_s:g} s") from None
+        except BrokenProcessPool as error:
+            process.kill()
+            raise Unavailable("the process that read the file ended; please try again") from error
+        except asyncio.CancelledError:
+            process.kill()  # nobody waits for the answer: the process is free for the next file at once
+            raise
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the processes that run now."""
+        return [process.pid for process in self._processes if process.pid]
+
+    async def close(self) -> None:
+        """End the processes and wait until they are gone; a file that is being read is given up."""
+        self._closed = True
+        executors = [process.kill() for process in self._processes]
+        for executor in filter(None, executors):
+            await asyncio.to_thread(executor.shutdown)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class _Process:
+    """One process and its executor, made when needed and again after it was killed."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
+        self._executor: ProcessPoolExecutor | None = None
+        self.pid = 0
+
+    async def ready(self) -> ProcessPoolExecutor:
+        """The executor of a process that has answered: its time limit starts when the work does."""
+        if self._executor is None:
+            # spawn: a fork of a server would take over its sockets, its threads' locks and its secrets.
+            self._executor = ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), _prepare, (self._memory_bytes,)
+            )
+            try:
+                self.pid = await asyncio.to_thread(self._first_answer, self._executor)
+            except (BrokenProcessPool, TimeoutError, OSError) as error:
+                self.kill()
+                raise Unavailable("no process could be started to read the file") from error
+            except asyncio.CancelledError:
+                self.kill()
+                raise
+        return self._executor
+
+    @staticmethod
+    def _first_answer(executor: ProcessPoolExecutor) -> int:
+        return executor.submit(os.getpid).result(timeout=START_S)
+
+    def kill(self) -> ProcessPoolExecutor | None:
+        """End the process at once, whatever it does; the next `ready` starts another."""
+        executor, pid = self._executor, self.pid
+        self._executor, self.pid = None, 0
+        for child in multiprocessing.active_children():
+            if child.pid == pid:
+                child.kill()
+        if executor is not None:
+            executor.shutdown(wait=False, cancel_futures=True)
+        return executor
+
+
+def _prepare(memory_bytes: int) -> None:
+    """In the process, before its first file: limits, and an end that needs no word from the parent."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold where somebody lives
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent closes nothing, and an executor's process would wait for its work forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _work(parser: Parser, data: bytes, name: str, keep_partial: bool, limits: Limits) -> bytes:
+    """In the process: the outcome as MessagePack, which holds up the server a third as long as a pickle."""
+    try:
+        outcome: Recording | Defect = parser(data, name=name, keep_partial=keep_partial, limits=limits)
+    except RecordingError as error:
+        outcome = error.defect
+    except MemoryError:
+        outcome = Defect("memory", "reading the file takes too much memory")
+    return msgspec.msgpack.encode(outcome)
