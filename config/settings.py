@@ -91,7 +91,9 @@ class Settings:
         "WS_COMMANDS", 60, "commands a connection may send in WS_COMMANDS_S, where a command has no own limit"
     )
     ws_commands_s: float = _setting("WS_COMMANDS_S", 10.0, "the window of WS_COMMANDS, seconds")
-    ws_pushes: int = _setting("WS_PUSHES", 1_000, "hr.push frames a connection may send in WS_COMMANDS_S")
+    ws_samples: int = _setting(
+        "WS_SAMPLES", 20_000, "heart-rate samples a connection may send in WS_COMMANDS_S"
+    )
     ws_sockets_per_user: int = _setting(
         "WS_SOCKETS_PER_USER", 20, "open sockets of one person, a worker", development=100_000
     )
@@ -122,7 +124,9 @@ class Settings:
     hr_stale_s: float = _setting("HR_STALE_S", 5.0, "silence after which watchers get hr.stale, seconds")
     hr_idle_s: float = _setting("HR_IDLE_S", 600.0, "silence after which a stream becomes a workout, seconds")
 
-    drain_s: float = _setting("DRAIN_S", 20.0, "time over which sockets are closed on SIGTERM, seconds")
+    drain_s: float = _setting(
+        "DRAIN_S", 20.0, "time over which sockets are closed on SIGTERM, seconds", development=2.0
+    )
 
     @property
     def development(self) -> bool:

@@ -117,3 +117,22 @@ class Unavailable(Failure):
     """Something we need is away. The outcome is unknown; sending the same thing again is safe."""
 
     code, status, title = "unavailable", 503, "Unavailable for the moment"
+
+
+def problem(failure: Failure, request_id: str | None = None) -> dict[str, object]:
+    """A failure as the body of application/problem+json (RFC 9457), with our code in it."""
+    body: dict[str, object] = {
+        "type": f"urn:fittracker:error:{failure.code}",
+        "title": failure.title,
+        "status": failure.status,
+        "code": failure.code,
+    }
+    if failure.detail:
+        body["detail"] = failure.detail
+    if failure.fields:
+        body["fields"] = failure.fields
+    if failure.retry_after_ms is not None:
+        body["retry_after_ms"] = failure.retry_after_ms
+    if request_id is not None:
+        body["request_id"] = request_id
+    return body

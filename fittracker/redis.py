@@ -10,6 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+# Redis is away: nothing that must not be lost is in it.
+OUTAGES = (RedisConnectionError, RedisTimeoutError)
 
 CONTROL_CHANNEL = "control"
 """Every worker listens here: revoked sessions, taken streams, ended grants."""

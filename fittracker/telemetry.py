@@ -31,6 +31,7 @@ CHUNK_DOCUMENTS: Final = 2_000
 CHUNK_SAMPLES: Final = 50_000
 OLDEST_MS: Final = 946_684_800_000  # 2000-01-01: before it, a device's clock was never set
 AHEAD_MS: Final = 86_400_000
+MOST_BPM: Final = 300
 RETRY_S: Final = (0.1, 2.0)
 SEEN_EVERY_S: Final = 60.0
 
@@ -175,10 +176,16 @@ class Telemetry:
                 retry_after_ms=2_000,
             )
 
-    def check_time(self, t_ms: int, now_ms: int) -> None:
-        """Invalid for a time that only a clock that is wrong can say."""
-        if not OLDEST_MS <= t_ms <= now_ms + AHEAD_MS:
+    def latest_ms(self) -> int:
+        """The latest time a sample may have now: a clock may be a day ahead, not more."""
+        return self._clock.now_ms() + AHEAD_MS
+
+    def check(self, seq: int, t_ms: int, bpm: int, latest_ms: int) -> None:
+        """Invalid for what no heart and no clock says."""
+        if not OLDEST_MS <= t_ms <= latest_ms:
             raise Invalid("The time of a sample is not plausible.", fields={"t": "must be unix milliseconds"})
+        if seq < 1 or not 0 <= bpm <= MOST_BPM:
+            raise Invalid("A sample is not plausible.", fields={"bpm": f"must be 0 to {MOST_BPM}"})
 
     def accept(
         self,
@@ -208,16 +215,18 @@ class Telemetry:
             stream.queued = True
             self._dirty.append(stream)
 
-    def let_go(self, stream_id: str, owner: Owner | None) -> Stream | None:
-        """Another connection took the stream: what waits is still stored, but no longer acknowledged here."""
-        stream = self.streams.get(stream_id)
-        if stream is None or (owner is not None and stream.owner is not owner):
-            return None
-        del self.streams[stream_id]
-        if stream.owner is not None:
+    def let_go(self, stream_id: str) -> None:
+        """Another worker took the stream: what waits is still stored, but no longer acknowledged here."""
+        stream = self.streams.pop(stream_id, None)
+        if stream is not None and stream.owner is not None:
             stream.owner.taken(stream)
             stream.owner = None
-        return stream
+
+    def forget(self, stream: Stream) -> None:
+        """The stream was closed."""
+        if self.streams.get(stream.id) is stream:
+            del self.streams[stream.id]
+        stream.owner = None
 
     # -- storing -------------------------------------------------------------------------------------
 
@@ -343,9 +352,8 @@ class Telemetry:
                 {"$max": {"seen_at": self._clock.utc()}},
             )
 
-    def silent(self, longer_than_s: float) -> list[Stream]:
-        """The streams of this worker that no sample came on for so long."""
-        now = self._clock.monotonic()
+    def silent(self, now: float, longer_than_s: float) -> list[Stream]:
+        """The streams of this worker that no sample came on for so long; `now` is monotonic."""
         return [stream for stream in self.streams.values() if now - stream.heard > longer_than_s]
 
 

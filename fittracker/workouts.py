@@ -82,6 +82,13 @@ class Workouts:
             return await self.get(user, stream["workout"]) if stream["workout"] else None
         return await self._make(stream)
 
+    async def of_closed_stream(self, stream_id: str, user: str) -> Document | None:
+        """The workout of a stream that was closed before; NotFound where there is none of this person's."""
+        found = await self._streams.find_one({"_id": stream_id, "user": user}, {"closed_at": 1})
+        if found is None or found["closed_at"] is None:
+            raise NotFound("Open this stream first; another connection may have taken it.")
+        return await self.finish(stream_id, user)
+
     async def _make(self, stream: Document) -> Document | None:
         series = await self._series.of_stream(stream["_id"])
         workout: Document | None = None

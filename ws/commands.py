@@ -43,7 +43,7 @@ class Command:
     roles: frozenset[str] | None
     """The roles that may send it; None: all."""
     own_limit: bool
-    """Whether it counts against its own limit (hr.push) and not against the one all commands share."""
+    """Whether it counts by what it carries (the samples of hr.push) and not as one command."""
 
     @property
     def about(self) -> str:

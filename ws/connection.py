@@ -27,7 +27,7 @@ class Limits(Protocol):
     ws_ping_s: float
     ws_auth_s: float
     ws_commands: int
-    ws_pushes: int
+    ws_samples: int
     ws_commands_s: float
     ws_outbox_soft_bytes: int
     ws_outbox_hard_bytes: int
@@ -58,19 +58,19 @@ class Connection:
         "encoding",
         "expires",
         "expiring_told",
+        "feeds",
         "heard",
         "id",
         "identity",
         "open",
         "opened",
         "pinged",
-        "pushes",
         "queued",
         "refused",
         "rooms",
+        "samples",
         "slow_since",
         "socket",
-        "streams",
         "transport",
         "unreadable",
         "window",
@@ -97,13 +97,13 @@ class Connection:
         self.identity: Identity | None = None
         self.open = True
         self.rooms: set[str] = set()
-        self.streams: dict[int, Any] | None = None  # made by the first hr.open; watchers never need it
+        self.feeds: Any = None  # made by the first hr.open; a watcher never needs it
         self.opened = self.heard = self.pinged = now
         self.expires: float | None = None
         self.expiring_told = False
         self.unreadable = 0
         self.window = now
-        self.commands = self.pushes = self.refused = 0
+        self.commands = self.samples = self.refused = 0
         self.queued = False
         self.slow_since: float | None = None
         self._pending: list[bytes] | None = None
@@ -191,20 +191,19 @@ class Connection:
 
     # -- limits --------------------------------------------------------------------------------------
 
-    def spend(self, now: float, *, push: bool) -> None:
-        """Count one command; RateLimited when the window is full, 4529 when the peer will not stop."""
+    def spend(self, now: float, commands: int, samples: int) -> None:
+        """Count a command or a push of samples; RateLimited when the window is full.
+
+        A peer that goes on all the same is closed with 4529.
+        """
         limits = self._limits
         if now - self.window >= limits.ws_commands_s:
-            if self.commands <= limits.ws_commands and self.pushes <= limits.ws_pushes:
+            if self.commands <= limits.ws_commands and self.samples <= limits.ws_samples:
                 self.refused = 0
-            self.window, self.commands, self.pushes = now, 0, 0
-        if push:
-            self.pushes += 1
-            over = self.pushes > limits.ws_pushes
-        else:
-            self.commands += 1
-            over = self.commands > limits.ws_commands
-        if over:
+            self.window, self.commands, self.samples = now, 0, 0
+        self.commands += commands
+        self.samples += samples
+        if self.commands > limits.ws_commands or self.samples > limits.ws_samples:
             self._refuse(now)
 
     def _refuse(self, now: float) -> None:

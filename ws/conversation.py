@@ -1,0 +1,119 @@
+"""Reading one socket: frames in the order they came, each looked up, checked, run and answered.
+
+The loop is the inbox. While a command waits for MongoDB the next one stays in aiohttp's queue, and when that
+is full the peer's kernel holds the rest: nobody needs a queue of our own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from aiohttp import WSMsgType
+from prometheus_client import Counter
+
+from fittracker.errors import BadRequest, Failure, Forbidden, Unauthenticated, Unavailable
+from fittracker.ids import new_id
+from fittracker.mongo import OUTAGES as MONGO_OUTAGES
+from fittracker.observability import logger
+from fittracker.redis import OUTAGES as REDIS_OUTAGES
+from ws.commands import Command
+from ws.connection import Connection
+from ws.frames import Close, Encoding, addressee, invalid
+from ws.heart import BINARY_KINDS, push_binary
+from ws.realtime import Realtime
+
+log = logger(__name__)
+
+UNREADABLE_IN_A_ROW: Final = 3
+OUTAGES: Final = (*MONGO_OUTAGES, *REDIS_OUTAGES)
+
+errors = Counter("fittracker_command_errors", "Commands that failed, by code", ["code"])
+_ENDS: Final = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
+
+
+async def converse(realtime: Realtime, connection: Connection) -> None:
+    """Serve a socket until it closes."""
+    receive = connection.socket.receive
+    wheel = realtime.wheel
+    while connection.open:
+        message: Any = await receive()
+        kind = message.type
+        connection.heard = wheel.now
+        if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
+            await hear(realtime, connection, kind is WSMsgType.BINARY, message.data)
+        elif kind is WSMsgType.PING:
+            await connection.socket.pong(message.data)
+        elif kind in _ENDS:
+            return
+
+
+async def hear(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> None:
+    """One frame: a command, or a binary push of heart rate."""
+    number: int | None = None
+    try:
+        if binary and payload[:1] in BINARY_KINDS:
+            push_binary(realtime, connection, payload)
+            connection.unreadable = 0
+            return
+        frame = _read(realtime, connection, binary, payload)
+        number = frame.id
+        command: Command = frame.command
+        _admit(realtime, connection, command)
+        answer = command.run(realtime, connection, frame.data)
+        if command.waits:
+            answer = await answer
+        if number is not None:
+            connection.reply(number, answer)
+    except msgspec.ValidationError as error:
+        connection.unreadable = 0
+        errors.labels("invalid").inc()
+        connection.fail(addressee(connection.encoding, payload), invalid(error))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        _unreadable(connection, str(error))
+    except Failure as failure:
+        errors.labels(failure.code).inc()
+        connection.fail(number, failure)
+    except OUTAGES as error:
+        errors.labels("unavailable").inc()
+        log.warning("command_unavailable", connection=connection.id, reason=type(error).__name__)
+        connection.fail(number, Unavailable("The outcome is unknown; sending the same again is safe."))
+    except Exception:
+        # A defect in one command must cost neither the socket nor the worker.
+        errors.labels("internal").inc()
+        report = new_id()
+        log.exception("command_failed", connection=connection.id, report=report)
+        connection.fail(number, Failure(f"This was our fault; please report {report}."))
+
+
+def _read(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> Any:
+    if binary is not (connection.encoding is Encoding.MSGPACK):
+        expected = "binary" if connection.encoding is Encoding.MSGPACK else "text"
+        raise msgspec.DecodeError(f"the agreed subprotocol uses {expected} frames")
+    frame = realtime.decode[connection.encoding](payload)
+    connection.unreadable = 0
+    return frame
+
+
+def _unreadable(connection: Connection, reason: str) -> None:
+    connection.unreadable += 1
+    errors.labels("bad_request").inc()
+    connection.fail(None, BadRequest(f"The frame could not be read: {reason}."))
+    if connection.unreadable >= UNREADABLE_IN_A_ROW:
+        connection.flush()
+        connection.close(Close.BAD_FRAMES, "unreadable frames")
+
+
+def _admit(realtime: Realtime, connection: Connection, command: Command) -> None:
+    """Whether this socket may send this command now."""
+    identity = connection.identity
+    if not command.own_limit:
+        connection.spend(realtime.wheel.now, 1, 0)
+    if command.anonymous:
+        return
+    if identity is None:
+        raise Unauthenticated("Send auth first.")
+    if identity.scopes is not None and (command.scope is None or command.scope not in identity.scopes):
+        raise Forbidden("This token may not do that.")
+    if command.roles is not None and identity.role not in command.roles:
+        raise Forbidden(f"Only {' or '.join(sorted(command.roles))} may do that.")

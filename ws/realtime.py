@@ -1,0 +1,244 @@
+"""The realtime server of one worker: its parts, put together, and what other workers tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import AsyncIterator, Coroutine
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from prometheus_client import Counter, Gauge
+
+from config.settings import Settings
+from fittracker import control
+from fittracker.clock import rfc3339
+from fittracker.contexts import Contexts
+from fittracker.observability import logger
+from fittracker.telemetry import Telemetry
+from ws.broker import Broker
+from ws.commands import Registry
+from ws.connection import Connection
+from ws.frames import Close, Outgoing, decoders, event
+from ws.hub import TELEMETRY, Hub
+from ws.presence import Presence
+from ws.wheel import Wheel
+from ws.writer import Writer
+
+log = logger(__name__)
+
+CLOSE_S = 2.0
+"""How long a peer may take to answer a close frame."""
+
+sockets = Gauge("fittracker_sockets", "Open WebSockets of this worker")
+rooms = Gauge("fittracker_rooms", "Rooms with members on this worker")
+slow = Gauge("fittracker_slow_readers", "Sockets whose telemetry is held back")
+closed = Counter("fittracker_sockets_closed", "Sockets the server closed, by code", ["code"])
+lag = Gauge("fittracker_loop_lag_seconds", "How late the last turn of the wheel was")
+
+
+class Realtime:
+    """Everything a command may need. One per worker, made in its loop."""
+
+    def __init__(
+        self, settings: Settings, contexts: Contexts, registry: Registry, telemetry: Telemetry, worker: str
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.contexts = contexts
+        self.registry = registry
+        self.telemetry = telemetry
+        self.worker = worker
+        self.loop = loop
+        self.decode = decoders(registry.union)
+        self.draining = False
+        self.wheel = Wheel(loop)
+        self.writer = Writer(loop)
+        self.broker = Broker(
+            settings.redis_url,
+            worker,
+            deliver=self._deliver,
+            control=self._heed,
+            reconnected=self._reconnected,
+        )
+        self.presence = Presence(self.broker, contexts.redis)
+        self.hub = Hub(
+            loop,
+            self.broker,
+            self.presence,
+            tick_s=settings.telemetry_tick_s,
+            longest_tick_s=settings.telemetry_tick_max_s,
+            rooms_per_connection=settings.ws_rooms,
+            sockets_per_user=settings.ws_sockets_per_user,
+            sockets_per_address=settings.ws_sockets_per_address,
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._count = 0
+        self._stamp = (0, b"")
+        self._turned = loop.time()
+
+    # -- small services ------------------------------------------------------------------------------
+
+    def next_id(self) -> str:
+        """A connection id, unique over all workers."""
+        self._count += 1
+        return f"{self.worker}-{self._count}"
+
+    def at(self) -> bytes:
+        """Now, as `at` of an event; many events of a millisecond share one rendering."""
+        now = self.contexts.clock.now_ms()
+        if now != self._stamp[0]:
+            self._stamp = (now, rfc3339(self.contexts.clock.utc()).encode())
+        return self._stamp[1]
+
+    def event(self, kind: str, room: str, data: Any) -> Outgoing:
+        """An event to a room, stamped with now."""
+        return event(kind, data, room=room, at=self.contexts.clock.utc())
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        """Do something beside the sockets; its failure is logged, its end awaited at shutdown."""
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background_work_failed", work=task.get_name(), exc_info=error)
+
+    # -- life ----------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open the way to the other workers and start the clock; close everything at the end."""
+        await self.broker.start()
+        self.wheel.every_second(self._each_second)
+        self.wheel.start()
+        try:
+            yield
+        finally:
+            self.wheel.close()
+            self.writer.close()
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.broker.close()
+
+    def _each_second(self, now: float) -> None:
+        lag.set(max(now - self._turned - 1.0, 0.0))
+        self._turned = now
+        self.broker.each_second(now)
+        self.hub.tell_stale(now, self.settings.hr_stale_s)
+        sockets.set(len(self.hub.connections))
+        rooms.set(len(self.hub.rooms))
+        slow.set(self.writer.slow)
+
+    def finish(self, connection: Connection, code: int, reason: str) -> None:
+        """Close a socket properly, or by force where the peer does not answer."""
+        closed.labels(str(code)).inc()
+        self.spawn(_shut(connection, code, reason), name=f"close-{connection.id}")
+
+    async def drain(self) -> None:
+        """Let everybody go: tell them when to come back, store what was accepted, close over `drain_s`."""
+        self.draining = True
+        everybody = list(self.hub.connections.values())
+        for connection in everybody:
+            wait = random.randint(500, int(self.settings.drain_s * 1000))  # noqa: S311  spreads a herd
+            connection.tell("server.draining", {"retry_after_ms": wait, "reason": "restart"})
+        await self.telemetry.flush()
+        batch = max(len(everybody) // 50, 100)
+        pause = self.settings.drain_s / 100
+        for start in range(0, len(everybody), batch):
+            for connection in everybody[start : start + batch]:
+                connection.flush()
+                connection.close(Close.RESTART, "the server restarts")
+            await asyncio.sleep(pause)
+        await self.telemetry.flush()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=CLOSE_S + 1)
+        log.info("drained", sockets=len(everybody))
+
+    # -- from the other workers ----------------------------------------------------------------------
+
+    def _deliver(self, room: str, kind: bytes, key: str, payload: bytes) -> None:
+        if kind == TELEMETRY:
+            self.hub.deliver_telemetry(room, key, payload)
+        else:
+            self.hub.deliver(room, key, Outgoing(payload))
+
+    def _reconnected(self) -> None:
+        self.presence.announce(self._present)
+
+    def _present(self) -> Any:
+        for room in self.hub.rooms.values():
+            for user in room.present:
+                for member in room.members:
+                    identity = member.identity
+                    if identity is not None and identity.user == user:
+                        yield room.name, user, identity.name, identity.role
+                        break
+
+    def _heed(self, payload: bytes) -> None:
+        try:
+            message = control.decode(payload)
+        except msgspec.DecodeError:
+            log.warning("control_message_unknown")  # a newer version's worker during a rolling deploy
+            return
+        match message:
+            case control.SessionEnded(sid=sid):
+                self.contexts.authenticator.forget(sid)
+                for connection in self.hub.of_session(sid):
+                    connection.close(Close.SIGNED_OUT, "signed out")
+            case control.UserChanged(user=user, banned=banned):
+                self.contexts.authenticator.forget_user(user)
+                code = Close.BANNED if banned else Close.SIGNED_OUT
+                for connection in self.hub.of_user(user):
+                    connection.close(code, "account changed")
+            case control.GrantEnded(athlete=athlete, trainer=trainer):
+                self.spawn(self._look_again(athlete, trainer), name="grant-ended")
+            case control.MembershipEnded(room=room, user=user):
+                for connection in self.hub.of_user(user):
+                    self.hub.leave(connection, room)
+            case control.StreamTaken(stream=stream, worker=worker) if worker != self.worker:
+                self.telemetry.let_go(stream)
+
+    async def _look_again(self, athlete: str, trainer: str) -> None:
+        """A grant ended: the trainer may still see the athlete for another reason."""
+        room = f"heart:{athlete}"
+        watching = [each for each in self.hub.of_user(trainer) if room in each.rooms]
+        if watching and not await self.may_watch(trainer, athlete):
+            for connection in watching:
+                self.hub.leave(connection, room)
+
+    async def may_watch(self, watcher: str, athlete: str) -> bool:
+        """Oneself, an athlete's grant, or a coaching session that both belong to."""
+        if watcher == athlete:
+            return True
+        if await self.contexts.grants.allows(watcher, athlete, "heart_rate"):
+            return True
+        return await self.contexts.coaching.share_a_session(watcher, athlete)
+
+
+async def _shut(connection: Connection, code: int, reason: str) -> None:
+    """A close frame, its answer, and the end of the transport whatever the peer does."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await connection.socket.close(code=code, message=reason.encode())
+    except (TimeoutError, ConnectionError):
+        log.debug("close_unanswered", connection=connection.id, code=code)
+    finally:
+        if connection.transport.get_write_buffer_size():
+            connection.transport.abort()
+
+
+def new_worker_id() -> str:
+    """12 hexadecimal digits, different after every start: a worker's ghosts are not its own."""
+    return secrets.token_hex(6)
+
+
+def gather(modules: list[ModuleType]) -> Registry:
+    """The registry of the given feature modules."""
+    return Registry(modules)

@@ -1,0 +1,127 @@
+"""Rooms: who may be in which, joining, leaving, and who is there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from fittracker.errors import Invalid, NotFound, Unauthenticated
+from ws.commands import NOTHING, Nothing, command
+from ws.connection import Connection
+from ws.presence import Member
+from ws.realtime import Realtime
+
+MOST_MEMBERS: Final = 100
+"""So many members a result lists; larger rooms tell only their count."""
+
+RoomName = Annotated[str, Meta(min_length=3, max_length=80)]
+
+
+class Since(msgspec.Struct, forbid_unknown_fields=True):
+    """Where a client stopped reading a room."""
+
+    epoch: str
+    seq: Annotated[int, Meta(ge=0)]
+
+
+class RoomJoin(msgspec.Struct, forbid_unknown_fields=True):
+    """The room, and from where to go on."""
+
+    room: RoomName
+    since: Since | None = None
+
+
+class RoomJoined(msgspec.Struct):
+    """`epoch` and `seq` of the newest durable event; `recovered`: nothing since `since` is missing."""
+
+    room: str
+    epoch: str | None
+    seq: int
+    recovered: bool
+    events: list[Any]
+    members: list[Member]
+    count: int
+
+
+class Room(msgspec.Struct, forbid_unknown_fields=True):
+    """A room by name."""
+
+    room: RoomName
+
+
+class Members(msgspec.Struct):
+    """The first 100 members by name, and how many there are."""
+
+    members: list[Member]
+    count: int
+
+
+async def _session(realtime: Realtime, user: str, subject: str) -> bool:
+    return await realtime.contexts.coaching.belongs(subject, user)
+
+
+async def _heart(realtime: Realtime, user: str, subject: str) -> bool:
+    return await realtime.may_watch(user, subject)
+
+
+async def _own(_realtime: Realtime, user: str, subject: str) -> bool:
+    return user == subject
+
+
+Check = Callable[[Realtime, str, str], Awaitable[bool]]
+KINDS: Final[dict[str, Check]] = {"session": _session, "heart": _heart, "user": _own}
+
+
+async def check(realtime: Realtime, connection: Connection, room: str) -> None:
+    """NotFound unless this person may be in the room now; Invalid for what is no room's name."""
+    identity = connection.identity
+    if identity is None:
+        raise Unauthenticated("Send auth first.")
+    kind, _, subject = room.partition(":")
+    allowed = KINDS.get(kind)
+    if allowed is None or not subject:
+        raise Invalid("There is no such kind of room.", fields={"room": "must be one of " + ", ".join(KINDS)})
+    if not await allowed(realtime, identity.user, subject):
+        raise NotFound("There is no such room.")
+
+
+@command("room.join", RoomJoin, RoomJoined)
+async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> RoomJoined:
+    """Enter a room: what is said there reaches this socket from now on."""
+    await check(realtime, connection, data.room)
+    # First listen, then look: whoever arrives in between is seen twice rather than never.
+    confirmed = realtime.hub.join(connection, data.room)
+    if confirmed is not None:
+        await confirmed
+    present = await _present(realtime, data.room)
+    # Telemetry has no history: a room without durable events has no epoch, and nothing to recover.
+    return RoomJoined(data.room, None, 0, False, [], present[:MOST_MEMBERS], len(present))
+
+
+@command("room.leave", Room, Nothing)
+def leave(realtime: Realtime, connection: Connection, data: Room) -> Nothing:
+    """Leave a room; leaving one that one is not in is no error. One's own room cannot be left."""
+    if data.room.startswith("user:"):
+        raise Invalid("Your own room cannot be left.", fields={"room": "is yours"})
+    realtime.hub.leave(connection, data.room)
+    return NOTHING
+
+
+@command("room.members", Room, Members)
+async def members(realtime: Realtime, connection: Connection, data: Room) -> Members:
+    """Who is in a room, over all workers; of a coaching session also those invited who are not there."""
+    await check(realtime, connection, data.room)
+    present = await _present(realtime, data.room)
+    kind, _, subject = data.room.partition(":")
+    if kind == "session":
+        here = {each.user for each in present}
+        invited = await realtime.contexts.coaching.people(subject)
+        present += [Member(who.user, who.name, who.role, False) for who in invited if who.user not in here]
+    return Members(present[:MOST_MEMBERS], len(present))
+
+
+async def _present(realtime: Realtime, room: str) -> list[Member]:
+    return await realtime.presence.members(room)

@@ -1,0 +1,82 @@
+"""Commands about the socket itself: signing in and renewing in band, and the ping of an application."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fittracker.auth.identity import Identity
+from fittracker.errors import Forbidden
+from ws.commands import Nothing, command
+from ws.connection import Connection
+from ws.realtime import Realtime
+
+PROTOCOL_VERSION = 1
+
+
+class Auth(msgspec.Struct, forbid_unknown_fields=True):
+    """A token: an access token or a device token."""
+
+    token: str
+
+
+class Hello(msgspec.Struct):
+    """Who the server takes this socket for. `expires_at`: unix seconds at which the token ends."""
+
+    connection: str
+    user: str
+    role: str
+    ping_s: float
+    expires_at: float
+    version: int = PROTOCOL_VERSION
+
+
+class Pong(msgspec.Struct):
+    """The server's time, unix ms."""
+
+    t: int
+
+
+@command("auth", Auth, Hello, anonymous=True)
+async def auth(realtime: Realtime, connection: Connection, data: Auth) -> Hello:
+    """Sign in within 10 s of an upgrade without a token, or renew before the token ends.
+
+    The first one is followed by `hello`; a renewal must be by the same person.
+    """
+    identity = await realtime.contexts.authenticator.authenticate(data.token)
+    before = connection.identity
+    if before is not None and before.user != identity.user:
+        raise Forbidden("This socket belongs to somebody else.")
+    if before is None:
+        realtime.hub.admit_user(identity.user)
+        welcome(realtime, connection, identity)
+    else:
+        adopt(realtime, connection, identity)
+    return hello(realtime, connection, identity)
+
+
+@command("ping", Nothing, Pong, scope="telemetry:write", anonymous=True)
+def ping(realtime: Realtime, _connection: Connection, _data: Nothing) -> Pong:
+    """Ask the server for its time, or only for a sign of life."""
+    return Pong(realtime.contexts.clock.now_ms())
+
+
+def welcome(realtime: Realtime, connection: Connection, identity: Identity) -> None:
+    """The socket now belongs to this person: into the lists, and hello."""
+    adopt(realtime, connection, identity)
+    realtime.hub.identify(connection)
+    connection.tell("hello", hello(realtime, connection, identity))
+
+
+def adopt(realtime: Realtime, connection: Connection, identity: Identity) -> None:
+    """Take over what a (new) token says."""
+    connection.identity = identity
+    left = identity.expires_at - realtime.contexts.clock.now()
+    connection.expires = realtime.loop.time() + left
+    connection.expiring_told = False
+
+
+def hello(realtime: Realtime, connection: Connection, identity: Identity) -> Hello:
+    """What `hello` says."""
+    return Hello(
+        connection.id, identity.user, identity.role, realtime.settings.ws_ping_s, identity.expires_at
+    )
