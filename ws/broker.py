@@ -143,11 +143,11 @@ class Broker:
 
     def each_second(self, now: float) -> None:
         """Say that this worker lives; notice a connection that has gone dumb or deaf."""
+        if self._unanswered and now - self._asked > ANSWER_S and self._publisher is not None:
+            self._publisher.abort()
         if now >= self._alive_due:
             self._alive_due = now + ALIVE_S / 3
             self.command(b"SET", worker_key(self.worker).encode(), b"1", b"EX", b"%d" % ALIVE_S)
-        if self._unanswered and now - self._asked > ANSWER_S and self._publisher is not None:
-            self._publisher.abort()
         if self._probed is not None and now - self._probed > ANSWER_S:
             self._probed = None
             if self._listener is not None:

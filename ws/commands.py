@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 CommandId = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 
 
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """No fields: the data of commands that need none, and the result of those that have nothing to say."""
 
 

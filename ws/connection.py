@@ -13,24 +13,13 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from config.settings import Settings
 from fittracker.auth.identity import Identity
 from fittracker.errors import RateLimited
 from ws.frames import PING, Close, Encoding, ErrorFrame, Event, Outgoing, Result, error_body
 
 REFUSALS_BEFORE_FLOOD = 200
 """So many commands over the limit without a pause, and the socket is closed with 4529."""
-
-
-class Limits(Protocol):
-    """The settings a connection needs (config.settings.Settings has them)."""
-
-    ws_ping_s: float
-    ws_auth_s: float
-    ws_commands: int
-    ws_samples: int
-    ws_commands_s: float
-    ws_outbox_soft_bytes: int
-    ws_outbox_hard_bytes: int
 
 
 class Writer(Protocol):
@@ -85,7 +74,7 @@ class Connection:
         encoding: Encoding,
         address: str,
         now: float,
-        limits: Limits,
+        limits: Settings,
         writer: Writer,
         finish: Callable[[Connection, int, str], None],
     ) -> None:

@@ -100,7 +100,7 @@ class _Address(msgspec.Struct):
     id: int | None = None
 
 
-_addresses = {
+_addresses: dict[Encoding, Any] = {
     Encoding.JSON: msgspec.json.Decoder(_Address),
     Encoding.MSGPACK: msgspec.msgpack.Decoder(_Address),
 }
@@ -159,7 +159,7 @@ def error_body(failure: Failure) -> ErrorBody:
 def addressee(encoding: Encoding, payload: bytes) -> int | None:
     """The id of a command that could not be understood; msgspec.DecodeError where it is no message at all."""
     try:
-        number = _addresses[encoding].decode(payload).id
+        number: int | None = _addresses[encoding].decode(payload).id
     except msgspec.ValidationError:
         return None
     return number if number is not None and number > 0 else None

@@ -7,7 +7,7 @@ them then removes them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -68,13 +68,13 @@ class Presence:
     async def members(self, room: str) -> list[Member]:
         """Everybody in the room, whichever worker holds their socket, by name."""
         key = presence_key(room)
-        fields: dict[str, str] = await self._redis.hgetall(key)  # type: ignore[misc]
+        fields = cast("dict[str, str]", await self._redis.hgetall(key))
         if not fields:
             return []
         dead = await self._dead({field.split(" ", 1)[0] for field in fields})
         ghosts = [field for field in fields if field.split(" ", 1)[0] in dead]
         if ghosts:
-            await self._redis.hdel(key, *ghosts)  # type: ignore[misc]
+            await self._redis.hdel(key, *ghosts)
         people: dict[str, Member] = {}
         for field, value in fields.items():
             worker, user = field.split(" ", 1)

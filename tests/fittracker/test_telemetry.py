@@ -84,9 +84,7 @@ def push(worker: Telemetry, stream: Stream, *numbers: int) -> None:
 
 
 @pytest.fixture
-async def bench(
-    mongo: MongoClient[dict[str, Any]], mongo_url: str, redis_url: str
-) -> AsyncIterator[Bench]:
+async def bench(mongo: MongoClient[dict[str, Any]], mongo_url: str, redis_url: str) -> AsyncIterator[Bench]:
     """A fresh person on the module's database."""
     async with open_database(mongo_url, DATABASE) as database, open_redis(redis_url) as redis:
         yield Bench(database, Control(redis))
