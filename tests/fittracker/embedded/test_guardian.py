@@ -19,7 +19,13 @@ from tests.fittracker.embedded.conftest import gone, running
 from tests.patience import until
 
 SLEEP = ["sleep", "600"]
-STUBBORN = ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"]
+DEAF = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]
+POLITE = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("bye"))
+print("ready", flush=True)
+signal.pause()
+"""
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def lock(tmp_path: Path) -> Iterator[int]:
 @pytest.fixture
 def guardian(tmp_path: Path, lock: int) -> Iterator[Guardian]:
     """A guardian that loses its patience soon."""
-    guardian = Guardian(tmp_path / "guardian.log", lock, stop_seconds=0.3)
+    guardian = Guardian(tmp_path / "guardian.log", lock, stop_seconds=2)
     yield guardian
     guardian.close()
     assert (tmp_path / "guardian.log").read_text() == ""
@@ -70,17 +76,24 @@ def test_a_server_that_ended_does_not_stay_a_zombie(guardian: Guardian, tmp_path
     until(lambda: not psutil.pid_exists(pid), "it has been reaped")
 
 
-def test_closing_ends_servers_that_do_not_listen_and_servers_that_are_stopped(
-    guardian: Guardian, tmp_path: Path
-) -> None:
-    """SIGKILL after the time it was given; SIGCONT for the one that Ctrl-Z or a debugger has stopped."""
-    deaf = guardian.run("deaf", STUBBORN, tmp_path, tmp_path / "deaf.log")
-    until(lambda: "deaf" in (tmp_path / "deaf.log").read_text(), "it ignores SIGTERM by now")
-    stopped = guardian.run("stopped", SLEEP, tmp_path, tmp_path / "stopped.log")
+def test_closing_ends_a_server_that_does_not_listen(guardian: Guardian, tmp_path: Path) -> None:
+    """With SIGKILL, after the time it was given. Closing twice is closing once."""
+    deaf = guardian.run("deaf", DEAF, tmp_path, tmp_path / "deaf.log")
+    until(lambda: "ready" in (tmp_path / "deaf.log").read_text(), "it ignores SIGTERM by now")
+    guardian.close()
+    assert gone(deaf, guardian.pid)
+    guardian.close()
+
+
+def test_closing_lets_a_stopped_server_say_goodbye(guardian: Guardian, tmp_path: Path) -> None:
+    """A database that Ctrl-Z or a test has stopped wakes up to end properly."""
+    log = tmp_path / "polite.log"
+    stopped = guardian.run("polite", [sys.executable, "-c", POLITE], tmp_path, log)
+    until(lambda: "ready" in log.read_text(), "it handles SIGTERM by now")
     os.kill(stopped, signal.SIGSTOP)
     guardian.close()
-    assert gone(deaf, stopped, guardian.pid)
-    guardian.close()
+    assert gone(stopped)
+    assert log.read_text().splitlines() == ["ready", "bye"]
 
 
 def test_sigterm_to_the_guardian_ends_the_servers(guardian: Guardian, tmp_path: Path) -> None:
