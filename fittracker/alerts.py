@@ -29,7 +29,8 @@ LEVEL_REARM_MS: Final = 30_000
 JUMP_BPM: Final = 30
 JUMP_MARGIN_BPM: Final = 10
 JUMP_REARM_MS: Final = 60_000
-IRREGULAR_HOLD_MS: Final = 60_000
+# Longer than the window of `rhythm` at an ordinary pace: one bad stretch passing through it is not enough.
+IRREGULAR_HOLD_MS: Final = 120_000
 IRREGULAR_REARM_MS: Final = 300_000
 LOST_S: Final = 5
 LOST_REARM_MS: Final = 10_000

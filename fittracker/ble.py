@@ -93,10 +93,11 @@ def encode(
 
     `Invalid` where a value does not fit its 16 bits.
     """
+    numbers = [bpm, 0 if energy_kj is None else energy_kj, *(interval / _MS for interval in rr)]
+    if not all(0 <= number <= 0xFFFF for number in numbers):
+        raise Invalid("A heart rate measurement holds values of 16 bits.")
     raw = [round(interval / _MS) for interval in rr]
     values = [bpm, *raw] if energy_kj is None else [bpm, energy_kj, *raw]
-    if not all(0 <= value <= 0xFFFF for value in values):
-        raise Invalid("A heart rate measurement holds values of 16 bits.")
     flags = 0 if contact is None else 6 if contact else 4
     flags |= (_WIDE if bpm > 0xFF else 0) | (0 if energy_kj is None else _ENERGY) | (_RR if raw else 0)
     head = pack("<BH" if bpm > 0xFF else "<BB", flags, bpm)

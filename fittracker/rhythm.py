@@ -9,8 +9,9 @@ windows of 128 RR intervals. All three must hold:
 * 0.54 to 0.77 of the beats are turning points, as in a random series (expected: 2/3): breathing and slow
   drifts have fewer, alternating beats have more.
 
-Intervals outside 300..2000 ms are left out. Jumps over 20 % stay in, unlike for HRV: they are what is
-looked for.
+Intervals outside 300..2000 ms are left out. So are extra beats: one that comes early and the pause after
+it, which healthy hearts have too. Other jumps over 20 % stay in, unlike for HRV: they are what is looked
+for.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ ENTROPY_LIMIT: Final = 0.7
 TURNING_LOW: Final = 0.54
 TURNING_HIGH: Final = 0.77
 
+# An extra beat: shorter than this share of the one before, and the one after it longer by this factor.
+_EARLY: Final = 0.8
+_PAUSE: Final = 1.3
+
 _EVERY: Final = 32
 _TRIM: Final = 8
 _BINS: Final = 16
@@ -43,7 +48,7 @@ class Rhythm:
     beats, or while the scatter lies between 0.08 and 0.1, where it should change nobody's mind.
     """
 
-    __slots__ = ("_count", "_ring", "_squares", "_total", "irregular")
+    __slots__ = ("_before", "_count", "_early", "_ring", "_squares", "_total", "irregular")
 
     irregular: bool | None
 
@@ -54,12 +59,26 @@ class Rhythm:
     def clear(self) -> None:
         """Forget everything, after a long time without beats."""
         self._count = self._total = self._squares = 0
+        self._before = self._early = 0.0
         self.irregular = None
 
     def push(self, rr_ms: float) -> None:
         """Take the next interval (ms)."""
         if not SHORTEST_MS <= rr_ms <= LONGEST_MS:
             return
+        early = self._early
+        if early:
+            self._early = 0.0
+            if rr_ms > _PAUSE * early:
+                return
+            self._keep(early)
+        if rr_ms < _EARLY * self._before:
+            self._early = rr_ms
+        else:
+            self._keep(rr_ms)
+
+    def _keep(self, rr_ms: float) -> None:
+        self._before = rr_ms
         beat = int(rr_ms * _UNIT + 0.5)
         ring, count = self._ring, self._count
         place = count % WINDOW
