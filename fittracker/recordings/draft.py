@@ -85,7 +85,7 @@ class Draft:
         if error:
             self._blank_garbage()
         if self.unreadable_values:
-            self.warnings.append(f"{self.unreadable_values} values could not be read and were left out")
+            self.warnings.append(f"values that could not be read and were left out: {self.unreadable_values}")
         return Recording(
             format=file_format,
             points=self.points,
@@ -115,11 +115,11 @@ class Draft:
             return False
         for index in undated:
             self.points[index] = msgspec.structs.replace(self.points[index], time_ms=None)
-        self.warnings.append(f"{len(undated)} points have no usable time")
+        self.warnings.append(f"points without a usable time: {len(undated)}")
         return True
 
     def _blank_garbage(self) -> None:
-        """In a damaged file, points decades away from the rest were read from the wrong bytes: they say nothing.
+        """In a damaged file, points decades away from the rest were read from the wrong bytes.
 
         They stay, blank, so that the count of what could be read is the count of the points.
         """
@@ -133,7 +133,9 @@ class Draft:
         for index in garbage:
             self.points[index] = Point()
         if garbage:
-            self.warnings.append(f"{len(garbage)} points near the damage made no sense and were left blank")
+            self.warnings.append(
+                f"points that the damage made senseless and that were left blank: {len(garbage)}"
+            )
 
     def _sport(self) -> str | None:
         sports = {session.sport for session in self.sessions if session.sport != "transition"}

@@ -84,11 +84,11 @@ class _Checksums:
         self.headers += 1
         self._end = self._start + header.header_size + header.body_size
         if header.crc_matched is False:
-            self.wrong = "the header"
+            self.wrong = self.wrong or "the header"
 
     def footer(self, footer: Any) -> None:
         if crc16(self._data[self._start : self._end]) != footer.crc:
-            self.wrong = "the file"
+            self.wrong = self.wrong or "the file"
         self._start = self._end + 2
 
 

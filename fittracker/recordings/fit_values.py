@@ -31,7 +31,8 @@ def profile_values(message: Any) -> dict[str, Any]:
     fitdecode unpacks some fields into others (speed into enhanced_speed); what the device itself
     wrote wins over what was unpacked.
     """
-    values: dict[str, Any] = {}
+    written: dict[str, Any] = {}
+    unpacked: dict[str, Any] = {}
     stand_ins: dict[str, Any] = {}
     for data in message.fields:
         field, value = data.field, data.value
@@ -41,23 +42,28 @@ def profile_values(message: Any) -> dict[str, Any]:
             name, unit = _STAND_INS.get(field.native_field_num, ("", ""))
             if name and unit == str(field.units).lower():
                 stand_ins[name] = value
-        elif data.field_def is not None or field.name not in values:
-            values[field.name] = value
-    return {**stand_ins, **values} if stand_ins else values
+        elif data.field_def is None:
+            unpacked[field.name] = value
+        else:
+            written[field.name] = value
+            if isinstance(value, tuple) and _misfit(data):
+                for component in field.components or ():
+                    unpacked.pop(component.name, None)
+    return {**stand_ins, **unpacked, **written}
 
 
 def raw_values(message: Any) -> dict[str, Any]:
-    """The values as the device wrote them, unscaled, None where invalid.
-
-    Without fields that fitdecode could only read as bytes because their size does not fit their type.
-    """
+    """The values as the device wrote them, unscaled, None where invalid."""
     return {
         data.field.name: data.raw_value
         for data in message.fields
-        if data.field
-        and data.field_def
-        and (data.field_def.base_type.name != "byte" or data.field.base_type.name == "byte")
+        if data.field and data.field_def and not _misfit(data)
     }
+
+
+def _misfit(data: Any) -> bool:
+    """A field of a size that its type cannot have: fitdecode reads bytes and unpacks nonsense."""
+    return bool(data.field_def.base_type.name == "byte" and data.field.base_type.name != "byte")
 
 
 def number(value: Any) -> float | None:

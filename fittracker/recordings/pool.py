@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import threading
+from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
@@ -126,24 +127,25 @@ class _Process:
 
     async def ready(self) -> ProcessPoolExecutor:
         """The executor of a process that has answered: its time limit starts when the work does."""
-        if self._executor is None:
+        executor = self._executor
+        if executor is None:
             # spawn: a fork of a server would take over its sockets, its threads' locks and its secrets.
-            self._executor = ProcessPoolExecutor(
+            executor = ProcessPoolExecutor(
                 1, multiprocessing.get_context("spawn"), _prepare, (self._memory_bytes,)
             )
+            self._executor = executor
             try:
-                self.pid = await asyncio.to_thread(self._first_answer, self._executor)
+                pid = await asyncio.to_thread(_first_answer, executor)
             except (BrokenProcessPool, TimeoutError, OSError) as error:
                 self.kill()
                 raise Unavailable("no process could be started to read the file") from error
             except asyncio.CancelledError:
                 self.kill()
                 raise
-        return self._executor
-
-    @staticmethod
-    def _first_answer(executor: ProcessPoolExecutor) -> int:
-        return executor.submit(os.getpid).result(timeout=START_S)
+            if self._executor is not executor:
+                raise Unavailable("the server is closing")
+            self.pid = pid
+        return executor
 
     def kill(self) -> ProcessPoolExecutor | None:
         """End the process at once, whatever it does; the next `ready` starts another."""
@@ -155,6 +157,14 @@ class _Process:
         if executor is not None:
             executor.shutdown(wait=False, cancel_futures=True)
         return executor
+
+
+def _first_answer(executor: ProcessPoolExecutor) -> int:
+    """Wait until the process has started and imported what it needs; its process id."""
+    try:
+        return executor.submit(os.getpid).result(timeout=START_S)
+    except (FutureCancelledError, RuntimeError) as error:  # RuntimeError: the executor is closed already
+        raise BrokenProcessPool("closed before it had started") from error
 
 
 def _prepare(memory_bytes: int) -> None:

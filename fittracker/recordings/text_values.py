@@ -51,6 +51,6 @@ def read_time(draft: Draft, text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
+    except ValueError:
         draft.unreadable_values += 1
         return None
