@@ -19,7 +19,9 @@ from typing import Any
 
 import psutil
 import pytest
+import uvloop
 from pymongo import MongoClient
+from pymongo.database import Database
 from redis import Redis
 
 from fittracker.embedded import Services
@@ -32,6 +34,12 @@ RUN_MARK = "FITTRACKER_TEST_PROCESS"
 MULTIPROCESSING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
+@pytest.fixture(scope="session")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    """The loop of production: its transports differ from asyncio's in places that matter."""
+    return uvloop.EventLoopPolicy()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_running() -> Iterator[None]:
     """After the last test no process that a test has started is left, not even one without a parent.
@@ -42,11 +50,11 @@ def nothing_left_running() -> Iterator[None]:
     os.environ[RUN_MARK] = mark
     yield
     with contextlib.suppress(AssertionError):  # the next line says which ones are left
-        until(lambda: not _left_behind(mark), "every process has ended")
-    assert _left_behind(mark) == []
+        until(lambda: not left_behind(mark), "every process has ended")
+    assert left_behind(mark) == []
 
 
-def _left_behind(mark: str) -> list[str]:
+def left_behind(mark: str) -> list[str]:
     """Process ids and command lines of our descendants and of the orphans among them."""
     children = {child.pid for child in psutil.Process().children(recursive=True)}
     left = []
@@ -82,10 +90,14 @@ def mongo(services: Services) -> Iterator[MongoClient[dict[str, Any]]]:
 @pytest.fixture(scope="module")
 def mongo_database(mongo: MongoClient[dict[str, Any]]) -> str:
     """The name of the database, empty when the module begins."""
-    database = mongo[DATABASE]
+    empty(mongo[DATABASE])
+    return DATABASE
+
+
+def empty(database: Database[dict[str, Any]]) -> None:
+    """Delete every document; collections and indexes stay."""
     for name in database.list_collection_names(filter={"type": "collection"}):
         database[name].delete_many({})
-    return DATABASE
 
 
 @pytest.fixture(scope="module")
