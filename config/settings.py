@@ -155,9 +155,8 @@ def load(environment_file: Path | None = None, **overrides: Any) -> Settings:
     try:
         env.seal()
     except environs.EnvValidationError as error:
-        faults = "; ".join(
-            f"{name}: {', '.join(map(str, why))}" for name, why in error.error_messages.items()
-        )
+        messages = dict(error.error_messages)
+        faults = "; ".join(f"{name}: {' '.join(map(str, why))}" for name, why in messages.items())
         raise SettingsError(f"The settings cannot be used: {faults}") from error
     settings = Settings(**values)
     _check(settings)

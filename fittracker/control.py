@@ -61,7 +61,8 @@ def encode(message: Message) -> bytes:
 
 def decode(payload: bytes) -> Message:
     """The message from the wire; msgspec.DecodeError where it is none (another version's worker)."""
-    return _decoder.decode(payload)
+    message: Message = _decoder.decode(payload)
+    return message
 
 
 class Control:

@@ -9,11 +9,12 @@ nobody has used asks for `fresh_database`. A test that kills a server brings it 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,9 @@ RUN_MARK = "FITTRACKER_TEST_PROCESS"
 MULTIPROCESSING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
-@pytest.fixture(scope="session")
-def event_loop_policy() -> uvloop.EventLoopPolicy:
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop of production: its transports differ from asyncio's in places that matter."""
-    return uvloop.EventLoopPolicy()
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import hdrs, web
 
@@ -113,13 +113,13 @@ def _refuse(failure: Failure) -> web.Response:
 
 def _connect(realtime: Realtime, request: web.Request, socket: Socket, address: str) -> Connection:
     transport = request.transport
-    if not isinstance(transport, asyncio.Transport):
+    if transport is None:
         raise ConnectionResetError("the peer left during the upgrade")
     protocol = socket.ws_protocol
     connection = Connection(
         realtime.next_id(),
         socket,
-        transport,
+        cast("asyncio.Transport", transport),
         encoding=Encoding(protocol) if protocol else Encoding.JSON,
         address=address,
         now=realtime.wheel.now,

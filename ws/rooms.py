@@ -15,7 +15,7 @@ from ws.presence import Member
 from ws.realtime import Realtime
 
 MOST_MEMBERS: Final = 100
-"""So many members a result lists; larger rooms tell only their count."""
+"""So many members a result lists; joining a larger room tells only their count."""
 
 RoomName = Annotated[str, Meta(min_length=3, max_length=80)]
 
@@ -96,9 +96,11 @@ async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> Ro
     confirmed = realtime.hub.join(connection, data.room)
     if confirmed is not None:
         await confirmed
-    present = await _present(realtime, data.room)
+    count = await realtime.presence.count(data.room)
+    # Two thousand people who join at once must not each be sent the other 1,999.
+    present = await realtime.presence.members(data.room) if count <= MOST_MEMBERS else []
     # Telemetry has no history: a room without durable events has no epoch, and nothing to recover.
-    return RoomJoined(data.room, None, 0, False, [], present[:MOST_MEMBERS], len(present))
+    return RoomJoined(data.room, None, 0, False, [], present, len(present) or count)
 
 
 @command("room.leave", Room, Nothing)
@@ -114,14 +116,10 @@ def leave(realtime: Realtime, connection: Connection, data: Room) -> Nothing:
 async def members(realtime: Realtime, connection: Connection, data: Room) -> Members:
     """Who is in a room, over all workers; of a coaching session also those invited who are not there."""
     await check(realtime, connection, data.room)
-    present = await _present(realtime, data.room)
+    present = await realtime.presence.members(data.room)
     kind, _, subject = data.room.partition(":")
     if kind == "session":
         here = {each.user for each in present}
         invited = await realtime.contexts.coaching.people(subject)
         present += [Member(who.user, who.name, who.role, False) for who in invited if who.user not in here]
     return Members(present[:MOST_MEMBERS], len(present))
-
-
-async def _present(realtime: Realtime, room: str) -> list[Member]:
-    return await realtime.presence.members(room)
