@@ -42,7 +42,7 @@ def test_a_module_begins_with_nothing(mongo_url: str, mongo_database: str, redis
 def test_an_orphan_is_found() -> None:
     """Its parent is gone, so it is nobody's child; the mark in its environment gives it away."""
     shell = subprocess.run(
-        ["sh", "-c", "sleep 600 >&- & echo $!"], capture_output=True, text=True, check=True
+        ["sh", "-c", "sleep 600 >&- 2>&- & echo $!"], capture_output=True, text=True, check=True
     )
     orphan = int(shell.stdout)
     try:
