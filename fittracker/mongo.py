@@ -59,20 +59,20 @@ class Index:
 INDEXES: tuple[Index, ...] = (
     # accounts
     Index("users", ("email",), unique=True),
-    Index("account_tokens", ("fingerprint",), unique=True),
-    Index("account_tokens", ("user", "kind")),
-    Index("account_tokens", ("expires_at",), expire_after_s=0),
+    Index("users", ("verify.fingerprint",), unique=True, partial={"verify": {"$exists": True}}),
+    # who registers and never verifies is forgotten
+    Index("users", ("unverified_until",), expire_after_s=0),
     Index("sessions", ("user", "-last_used_at")),
-    Index("sessions", ("refresh",), unique=True, partial={"refresh": {"$exists": True}}),
-    Index("sessions", ("spent.fingerprint",)),
     Index("sessions", ("expires_at",), expire_after_s=0),
     Index("device_tokens", ("fingerprint",), unique=True),
     Index("device_tokens", ("user", "-created_at")),
-    Index("grants", ("athlete", "trainer")),
+    Index("grants", ("athlete", "trainer"), unique=True, partial={"active": True}),
+    Index("grants", ("athlete", "-created_at")),
     Index("grants", ("trainer", "-created_at")),
+    Index("grants", ("until",), partial={"active": True}),
     # coaching
-    Index("coaching_sessions", ("trainer", "-created_at")),
-    Index("coaching_sessions", ("athletes", "-created_at")),
+    Index("coaching_sessions", ("trainer", "-created_at", "-_id")),
+    Index("coaching_sessions", ("athletes", "-created_at", "-_id")),
     # heart rate: `_id` of a batch is {s: stream, n: first seq it covers}, so two writers of one
     # stream cannot both store what comes after the same sample
     Index("heart_batches", ("user", "until_t", "from_t")),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Identity:
     """Somebody whose token was good.
 
-    `sid` is the sign-in session (or the device token). `scopes` is None for all that a signed-in person may do;
-    a device token carries only its own. `expires_at` is in unix seconds.
+    `sid` is the sign-in session (or the device token). `scopes` is None for all that a signed-in person
+    may do; a device token carries only its own. `expires_at` is in unix seconds.
     """
 
     user: str

@@ -1,0 +1,158 @@
+"""Coaching sessions: a trainer, the athletes who agreed to it, and who belongs to the room.
+
+An athlete can be put into a session only by a trainer who has their grant to see heart rate: whoever is in
+a session can be watched in it, so nobody gets there without having agreed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from fittracker.clock import Clock
+from fittracker.control import Control, MembershipEnded
+from fittracker.errors import Invalid, NotFound
+from fittracker.grants import Grants
+from fittracker.ids import is_id, new_id
+from fittracker.mongo import Database, Document
+from fittracker.observability import logger
+from fittracker.paging import Cursor
+from fittracker.redis import OUTAGES
+
+log = logger(__name__)
+
+MOST_CAPACITY: Final = 1_000
+FURTHEST: Final = timedelta(days=366)
+OPEN_STATES: Final = ("planned", "live", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of a session."""
+
+    user: str
+    name: str
+    role: str
+
+
+class Coaching:
+    """The coaching sessions of all trainers."""
+
+    def __init__(self, database: Database, grants: Grants, control: Control, clock: Clock) -> None:
+        self._sessions = database.coaching_sessions
+        self._users = database.users
+        self._grants = grants
+        self._control = control
+        self._clock = clock
+        grants.when_ended(self.part)
+
+    # -- creating and reading ------------------------------------------------------------------------
+
+    async def create(
+        self,
+        trainer: str,
+        *,
+        title: str,
+        capacity: int,
+        athletes: Sequence[str] = (),
+        starts_at: datetime | None = None,
+    ) -> Document:
+        """A new session: live at once, or planned where it starts later.
+
+        Invalid where the athletes are more than the capacity, or one has not granted this trainer a look
+        at their heart rate (which is also the answer for people who do not exist).
+        """
+        invited = list(dict.fromkeys(athletes))
+        now = self._clock.utc()
+        if not 1 <= capacity <= MOST_CAPACITY:
+            raise Invalid(
+                "The capacity is not possible.", fields={"capacity": f"must be 1 to {MOST_CAPACITY}"}
+            )
+        if len(invited) > capacity:
+            raise Invalid("There are more athletes than places.", fields={"athletes": "exceed the capacity"})
+        if starts_at is not None and not now - timedelta(days=1) <= starts_at <= now + FURTHEST:
+            raise Invalid("The start is not possible.", fields={"starts_at": "must lie within a year"})
+        missing = set(invited) - await self._grants.granting(trainer, invited, "heart_rate")
+        if missing:
+            raise Invalid(
+                "Every athlete must have granted you a look at their heart rate.",
+                fields={f"athletes.{invited.index(each)}": "has not granted it" for each in sorted(missing)},
+            )
+        return await self.store(trainer, title, capacity, invited, starts_at)
+
+    async def store(
+        self, trainer: str, title: str, capacity: int, athletes: list[str], starts_at: datetime | None
+    ) -> Document:
+        """Store a session whose athletes are known to have agreed."""
+        now = self._clock.utc()
+        document: Document = {
+            "_id": new_id(),
+            "trainer": trainer,
+            "title": title,
+            "state": "planned" if starts_at is not None and starts_at > now else "live",
+            "starts_at": starts_at or now,
+            "capacity": capacity,
+            "athletes": athletes,
+            "created_at": now,
+            "version": 1,
+            "schema_version": 1,
+        }
+        await self._sessions.insert_one(document)
+        return document
+
+    async def get(self, user: str, session_id: str) -> Document:
+        """A session this person belongs to; NotFound for all others."""
+        found = await self._sessions.find_one(self._mine(user, session_id)) if is_id(session_id) else None
+        if found is None:
+            raise NotFound("There is no such session.")
+        return found
+
+    async def page(self, user: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
+        """The sessions this person gives or takes part in, newest first, and the cursor of the next page."""
+        query: Document = {"$or": [{"trainer": user}, {"athletes": user}]}
+        return await Cursor("created_at").page(self._sessions, query, limit, cursor)
+
+    # -- who belongs ---------------------------------------------------------------------------------
+
+    async def belongs(self, session: str, user: str) -> bool:
+        """Whether this person is the trainer or an athlete of a session that is not over."""
+        if not is_id(session):
+            return False
+        query = {**self._mine(user, session), "state": {"$in": OPEN_STATES}}
+        return await self._sessions.find_one(query, {"_id": 1}) is not None
+
+    async def people(self, session: str) -> list[Person]:
+        """The trainer and the athletes, by name."""
+        found = await self._sessions.find_one({"_id": session}, {"trainer": 1, "athletes": 1})
+        if found is None:
+            return []
+        ids = [found["trainer"], *found["athletes"]]
+        people = self._users.find({"_id": {"$in": ids}}, {"name": 1, "role": 1}, sort=[("name", 1)])
+        return [Person(each["_id"], each["name"], each["role"]) async for each in people]
+
+    async def share_a_session(self, watcher: str, athlete: str) -> bool:
+        """Whether both belong to one session that is going on."""
+        query: Document = {
+            "athletes": athlete,
+            "state": {"$in": ["live", "paused"]},
+            "$or": [{"trainer": watcher}, {"athletes": watcher}],
+        }
+        return await self._sessions.find_one(query, {"_id": 1}) is not None
+
+    async def part(self, athlete: str, trainer: str) -> None:
+        """A grant ended or shrank: without a look at heart rate the athlete leaves the trainer's sessions."""
+        if await self._grants.allows(trainer, athlete, "heart_rate"):
+            return
+        query: Document = {"trainer": trainer, "athletes": athlete, "state": {"$in": OPEN_STATES}}
+        for each in await self._sessions.find(query, {"_id": 1}).to_list():
+            await self._sessions.update_one({"_id": each["_id"]}, {"$pull": {"athletes": athlete}})
+            try:
+                await self._control.tell(MembershipEnded(f"session:{each['_id']}", athlete))
+            except OUTAGES:
+                log.warning("membership_end_not_told", session=each["_id"])
+
+    @staticmethod
+    def _mine(user: str, session: str) -> Document:
+        return {"_id": session, "$or": [{"trainer": user}, {"athletes": user}]}

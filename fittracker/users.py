@@ -1,0 +1,120 @@
+"""People: their profile, their zones, their preferences, and what of it is needed to read their heart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pymongo import ReturnDocument
+
+from fittracker.auth.liveness import Liveness, State
+from fittracker.clock import Clock
+from fittracker.errors import NotFound, PreconditionFailed
+from fittracker.mongo import Database, Document
+from fittracker.physiology import Physiology
+from fittracker.profile import FIELDS, age_on, alert_limits, check_profile, maximum_on, resting_on
+from fittracker.zones import complete, zones_on
+
+# Never more than this leaves the collection: hashes of passwords and mailed tokens stay where they are.
+_SHOWN: Final = dict.fromkeys(
+    (*FIELDS, "email", "role", "zones", "preferences", "verified_at", "created_at", "version"), 1
+)
+_HEART: Final = dict.fromkeys((*FIELDS, "zones", "preferences"), 1)
+
+
+class Users:
+    """The people, one at a time. Days are in the person's own time zone."""
+
+    def __init__(self, database: Database, liveness: Liveness, clock: Clock) -> None:
+        self._users = database.users
+        self._sessions = database.sessions
+        self._device_tokens = database.device_tokens
+        self._liveness = liveness
+        self._clock = clock
+
+    async def get(self, user: str) -> Document:
+        """A person as they see themselves; NotFound where there is nobody."""
+        found = await self._users.find_one({"_id": user}, _SHOWN)
+        if found is None:
+            raise NotFound("There is no such person.")
+        return found
+
+    async def physiology(self, user: str, sport: str | None = None, at: datetime | None = None) -> Physiology:
+        """What is known of a person's heart at a moment (now), for a sport, by one read.
+
+        For the zones see `fittracker.zones.zones_on`.
+        """
+        person = await self._users.find_one({"_id": user}, _HEART)
+        if person is None:
+            raise NotFound("There is no such person.")
+        day = self._day(person["time_zone"], at)
+        return Physiology(
+            zones=zones_on(person, sport, day),
+            limits=alert_limits(person, day),
+            time_zone=person["time_zone"],
+            sex=person["sex"],
+            age=age_on(person["birth_date"], day),
+            weight_kg=person["weight_kg"],
+            resting=resting_on(person, day),
+            maximum=maximum_on(person, day),
+        )
+
+    async def change(self, user: str, changes: Mapping[str, Any], version: int | None) -> Document:
+        """Change the profile; the person after it.
+
+        PreconditionFailed where `version` is given and is not the present one, Invalid for what cannot be.
+        """
+        now = await self.get(user)
+        after = {**now, **changes}
+        today = datetime.fromisoformat(self._day(after["time_zone"])).date()
+        check_profile(after, today)
+        changed = await self._update(user, changes, version)
+        if changed["name"] != now["name"]:
+            await self._spread(changed)
+        return changed
+
+    async def change_preferences(
+        self, user: str, changes: Mapping[str, Any], version: int | None
+    ) -> Document:
+        """Change preferences group by group (`alerts`, `units`, `language`); the person after it."""
+        if "alerts" in changes:
+            now = await self.get(user)
+            day = self._day(now["time_zone"])
+            # Refused here, with the fields named, what a device would stumble over at its next stream.
+            alert_limits({**now, "preferences": {}}, day).with_own(changes["alerts"])
+        groups = {f"preferences.{group}": value for group, value in changes.items()}
+        return await self._update(user, groups, version)
+
+    async def change_zones(
+        self, user: str, rows: Sequence[Mapping[str, Any]], version: int | None
+    ) -> Document:
+        """Replace the dated zones by these rows (see `fittracker.zones.complete`); the person after it."""
+        return await self._update(user, {"zones": complete(rows, await self.get(user))}, version)
+
+    async def _update(self, user: str, values: Mapping[str, Any], version: int | None) -> Document:
+        query: Document = {"_id": user}
+        if version is not None:
+            query["version"] = version
+        changed = await self._users.find_one_and_update(
+            query,
+            {"$set": {**values, "updated_at": self._clock.utc()}, "$inc": {"version": 1}},
+            projection=_SHOWN,
+            return_document=ReturnDocument.AFTER,
+        )
+        if changed is None:
+            raise PreconditionFailed("It has changed since you read it; read it again.")
+        return changed
+
+    async def _spread(self, person: Document) -> None:
+        """Tell every sign-in the new name: it is kept with them, so that connecting costs no look here."""
+        user, name, role = person["_id"], person["name"], person["role"]
+        async for each in self._sessions.find({"user": user, "ended_at": None}, {"_id": 1}):
+            await self._liveness.update(each["_id"], State(each["_id"], user, name, role))
+        async for each in self._device_tokens.find({"user": user}, {"fingerprint": 1, "scopes": 1}):
+            state = State(each["_id"], user, name, role, tuple(each["scopes"]))
+            await self._liveness.update(each["fingerprint"], state)
+
+    def _day(self, time_zone: str, at: datetime | None = None) -> str:
+        return (at or self._clock.utc()).astimezone(ZoneInfo(time_zone)).date().isoformat()
