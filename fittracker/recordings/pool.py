@@ -12,7 +12,6 @@ import os
 import resource
 import signal
 import threading
-from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
@@ -104,9 +103,7 @@ class RecordingReader:
     async def close(self) -> None:
         """End the processes and wait until they are gone; a file that is being read is given up."""
         self._closed = True
-        executors = [process.kill() for process in self._processes]
-        for executor in filter(None, executors):
-            await asyncio.to_thread(executor.shutdown)
+        await asyncio.gather(*(process.end() for process in self._processes))
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,15 +144,25 @@ class _Process:
             self.pid = pid
         return executor
 
-    def kill(self) -> ProcessPoolExecutor | None:
+    def kill(self) -> None:
         """End the process at once, whatever it does; the next `ready` starts another."""
+        executor = self._killed()
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+    async def end(self) -> None:
+        """The same, and wait until the process is gone."""
+        executor = self._killed()
+        if executor is not None:
+            await asyncio.to_thread(executor.shutdown)
+
+    def _killed(self) -> ProcessPoolExecutor | None:
+        """The executor, which is ours no more; a process that has not answered yet ends with its executor."""
         executor, pid = self._executor, self.pid
         self._executor, self.pid = None, 0
         for child in multiprocessing.active_children():
             if child.pid == pid:
                 child.kill()
-        if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
         return executor
 
 
@@ -163,7 +170,7 @@ def _first_answer(executor: ProcessPoolExecutor) -> int:
     """Wait until the process has started and imported what it needs; its process id."""
     try:
         return executor.submit(os.getpid).result(timeout=START_S)
-    except (FutureCancelledError, RuntimeError) as error:  # RuntimeError: the executor is closed already
+    except RuntimeError as error:  # the executor was closed meanwhile
         raise BrokenProcessPool("closed before it had started") from error
 
 
