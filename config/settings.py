@@ -10,7 +10,7 @@ import dataclasses
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import environs
@@ -113,7 +113,7 @@ class Settings:
     )
     telemetry_tick_s: float = _setting("TELEMETRY_TICK_S", 0.05, "how long a room gathers telemetry, seconds")
     telemetry_tick_max_s: float = _setting(
-        "TELEMETRY_TICK_MAX_S", 0.25, "how long a room of over 100 may gather while little arrives, seconds"
+        "TELEMETRY_TICK_MAX_S", 0.4, "how long a room of over 100 may gather while little arrives, seconds"
     )
 
     hr_flush_s: float = _setting("HR_FLUSH_S", 0.5, "time between two writes of heart rate, seconds")
@@ -155,7 +155,7 @@ def load(environment_file: Path | None = None, **overrides: Any) -> Settings:
     try:
         env.seal()
     except environs.EnvValidationError as error:
-        messages = dict(error.error_messages)
+        messages = cast("dict[str, list[str]]", error.error_messages)
         faults = "; ".join(f"{name}: {' '.join(map(str, why))}" for name, why in messages.items())
         raise SettingsError(f"The settings cannot be used: {faults}") from error
     settings = Settings(**values)

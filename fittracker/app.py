@@ -9,8 +9,13 @@ from aiohttp import web
 from config.settings import Settings
 from fittracker.clock import Clock
 from fittracker.contexts import open_contexts
+from fittracker.telemetry import Telemetry
 from handlers.health import ROUTES as HEALTH
 from handlers.keys import CONTEXTS, READINESS, SETTINGS, Readiness
+from ws.endpoint import REALTIME, websocket
+from ws.features import registry
+from ws.realtime import Realtime, new_worker_id
+from ws.watch import Watch
 
 
 def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Application:
@@ -23,10 +28,38 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     app[READINESS] = Readiness()
     app.router.add_routes(HEALTH)
 
+    app.router.add_get("/ws", websocket)
+
     async def contexts(app: web.Application) -> AsyncIterator[None]:
         async with open_contexts(settings, clock or Clock()) as opened:
             app[CONTEXTS] = opened
             yield
 
-    app.cleanup_ctx.append(contexts)
+    app.cleanup_ctx.extend((contexts, realtime))
     return app
+
+
+async def realtime(app: web.Application) -> AsyncIterator[None]:
+    """The sockets of this worker: what they stand on, opened after the contexts and closed before them."""
+    settings, contexts = app[SETTINGS], app[CONTEXTS]
+    worker = new_worker_id()
+    telemetry = Telemetry(
+        contexts.database,
+        contexts.control,
+        contexts.clock,
+        worker=worker,
+        flush_s=settings.hr_flush_s,
+        flush_samples=settings.hr_flush_samples,
+        buffer_samples=settings.hr_buffer_samples,
+    )
+    server = Realtime(settings, contexts, registry(), telemetry, worker)
+    async with telemetry.running(), server.running(), Watch(server).running():
+        app[REALTIME] = server
+        yield
+
+
+async def drain(app: web.Application) -> None:
+    """Let the sockets of this worker go properly; before aiohttp's shutdown, which drops what comes in."""
+    app[READINESS].draining = True
+    if REALTIME in app:
+        await app[REALTIME].drain()

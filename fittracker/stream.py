@@ -51,6 +51,8 @@ class Stream:
         "t",
         "time_zone",
         "user",
+        "with_contact",
+        "with_rr",
     )
 
     def __init__(
@@ -87,6 +89,7 @@ class Stream:
         self.bpm: list[int] = []
         self.rr: list[Sequence[float] | None] = []
         self.contact: list[bool | None] = []
+        self.with_rr = self.with_contact = False
 
     def append(self, seq: int, t: int, bpm: int, rr: Sequence[float] | None, contact: bool | None) -> None:
         """Keep a sample for the next flush; the caller has checked that `seq` is above `last`."""
@@ -96,6 +99,10 @@ class Stream:
         self.bpm.append(bpm)
         self.rr.append(rr)
         self.contact.append(contact)
+        if rr:
+            self.with_rr = True
+        if contact is not None:
+            self.with_contact = True
 
     def take_off(self) -> Document | None:
         """The next batch, from all that waits; None where nothing does or one is still flying."""
@@ -117,9 +124,9 @@ class Stream:
         }
         if len(self.seq) != self.last - self.stored:
             batch["seq"] = self.seq  # the device skipped numbers; without it, they count up from n
-        if any(self.rr):
+        if self.with_rr:
             batch["rr"] = self.rr
-        if any(each is not None for each in self.contact):
+        if self.with_contact:
             batch["contact"] = self.contact
         self.flying = batch
         self._clear()
@@ -155,6 +162,8 @@ class Stream:
         first = next((place for place, seq in enumerate(self.seq) if seq > self.stored), len(self.seq))
         for column in waiting:
             del column[:first]
+        self.with_rr = any(self.rr)
+        self.with_contact = any(each is not None for each in self.contact)
 
     @property
     def settled(self) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
@@ -119,7 +118,7 @@ def _connect(realtime: Realtime, request: web.Request, socket: Socket, address: 
     connection = Connection(
         realtime.next_id(),
         socket,
-        cast("asyncio.Transport", transport),
+        transport,
         encoding=Encoding(protocol) if protocol else Encoding.JSON,
         address=address,
         now=realtime.wheel.now,

@@ -7,7 +7,6 @@ import contextlib
 import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -237,8 +236,3 @@ async def _shut(connection: Connection, code: int, reason: str) -> None:
 def new_worker_id() -> str:
     """12 hexadecimal digits, different after every start: a worker's ghosts are not its own."""
     return secrets.token_hex(6)
-
-
-def gather(modules: list[ModuleType]) -> Registry:
-    """The registry of the given feature modules."""
-    return Registry(modules)

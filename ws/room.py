@@ -14,14 +14,14 @@ from ws.frames import Encoding, Outgoing
 
 LARGE: Final = 100
 """Members from which a room may gather longer than one tick."""
-WORTH_A_WRITE: Final = 10
-"""Frames at which a large room writes at once: from here on, joining more saves little."""
+WORTH_A_WRITE: Final = 6
+"""Frames a tick at which a large room writes: with fewer, a longer gathering saves more than it costs."""
 
 
 class Room:
     """Who of this worker is in the room. `seen` is when each athlete was last heard of."""
 
-    __slots__ = ("_handle", "_pending", "first", "members", "name", "present", "seen", "stretched")
+    __slots__ = ("_handle", "_pending", "members", "name", "present", "seen")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -31,7 +31,6 @@ class Room:
         self.seen: dict[str, float] = {}
         self._pending: list[tuple[str, Outgoing]] = []
         self._handle: asyncio.TimerHandle | None = None
-        self.stretched = 0
 
     def send(self, event: Outgoing) -> None:
         """An event to all members, at the end of the loop turn."""
@@ -44,19 +43,17 @@ class Room:
         """Telemetry of `key` (an athlete), to leave with the next tick."""
         self._pending.append((key, event))
         if self._handle is None:
-            self.stretched = max(int(longest / tick), 1) if len(self.members) > LARGE else 1
-            self._handle = loop.call_later(tick, self._tick, loop, tick)
+            self._handle = loop.call_later(tick, self._tick, loop, longest - tick)
 
-    def _tick(self, loop: asyncio.AbstractEventLoop, tick: float) -> None:
-        self.stretched -= 1
-        if self.stretched > 0 and len(self._pending) < WORTH_A_WRITE:
-            self._handle = loop.call_later(tick, self._tick, loop, tick)
-            return
-        self._handle = None
-        self.flush()
+    def _tick(self, loop: asyncio.AbstractEventLoop, extension: float) -> None:
+        if extension > 0 and len(self.members) > LARGE and len(self._pending) < WORTH_A_WRITE:
+            self._handle = loop.call_later(extension, self.flush)
+        else:
+            self.flush()
 
     def flush(self) -> None:
         """Write what was gathered to every member, the same bytes to all that keep up."""
+        self._handle = None
         pending, self._pending = self._pending, []
         joined: dict[Encoding, bytes] = {}
         # A member that turns out to be gone is closed in here, which must not change what we walk over.
