@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -138,6 +140,24 @@ class Settings:
         settings = dataclasses.replace(self, **changes)
         _check(settings)
         return settings
+
+
+def load_for_child(fixed: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
+    """The settings of a process to start, and the environment to start it with.
+
+    It gets our environment, with `fixed` (by field name) in place of what that says, and with `defaults` only
+    where it says nothing.
+    """
+    variables = {each.name: str(each.metadata["variable"]) for each in dataclasses.fields(Settings)}
+    unsaid = {name: value for name, value in defaults.items() if variables[name] not in os.environ}
+    overrides = {**unsaid, **fixed}
+    told = {variables[name]: str(value) for name, value in overrides.items()}
+    return load(**overrides), {**os.environ, **told}
+
+
+def mode_of_environment() -> str | None:
+    """What FITTRACKER_MODE says, None where it says nothing: for commands that production must never see."""
+    return os.environ.get("FITTRACKER_MODE")
 
 
 def load(environment_file: Path | None = None, **overrides: Any) -> Settings:

@@ -1,0 +1,62 @@
+"""People who are made by whoever runs the server: admins, and the people of a developer's machine.
+
+Nobody mails them a link: their address counts as theirs from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+
+from fittracker.auth.emails import canonical
+from fittracker.auth.passwords import Passwords
+from fittracker.clock import Clock
+from fittracker.errors import Conflict
+from fittracker.ids import new_id
+from fittracker.mongo import Database, Document
+from fittracker.profile import check_profile, new_person
+
+
+class Founding:
+    """Makes verified people."""
+
+    def __init__(self, database: Database, passwords: Passwords, clock: Clock) -> None:
+        self._users = database.users
+        self._passwords = passwords
+        self._clock = clock
+
+    async def found(
+        self, email: str, password: str, name: str, role: str, profile: Mapping[str, Any] | None = None
+    ) -> str:
+        """Make one; the id.
+
+        Invalid for a weak password, an impossible address or profile; Conflict for a taken address.
+        """
+        address = canonical(email)
+        check_profile(profile or {}, self._clock.utc().date())
+        await self._passwords.check_strength(password, [email, address, name])
+        person = self._verified(address, name, role, profile or {})
+        person["password"] = await self._passwords.hash(password)
+        try:
+            await self._users.insert_one(person)
+        except DuplicateKeyError as error:
+            raise Conflict("There is an account with this e-mail address.") from error
+        user: str = person["_id"]
+        return user
+
+    async def found_crowd(self, count: int, name: str, profile: Mapping[str, Any]) -> list[Document]:
+        """Make many for a load test; nobody can sign in to them, for they have no password."""
+        people = []
+        for place in range(count):
+            user = new_id()
+            person = self._verified(f"{user}@crowd.invalid", f"{name} {place + 1}", "user", profile)
+            people.append({**person, "_id": user, "password": None})
+        if people:
+            await self._users.insert_many(people, ordered=False)
+        return people
+
+    def _verified(self, address: str, name: str, role: str, profile: Mapping[str, Any]) -> Document:
+        now = self._clock.utc()
+        return {**new_person(new_id(), address, name, role, now, profile), "verified_at": now}
