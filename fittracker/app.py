@@ -10,8 +10,12 @@ from config.settings import Settings
 from fittracker.clock import Clock
 from fittracker.contexts import open_contexts
 from fittracker.telemetry import Telemetry
+from handlers.dev import ROUTES as DEV
 from handlers.health import ROUTES as HEALTH
 from handlers.keys import CONTEXTS, READINESS, SETTINGS, Readiness
+from handlers.middlewares import hide_server
+from handlers.openapi import PREFIX
+from handlers.rest import build_rest
 from ws.endpoint import REALTIME, websocket
 from ws.features import registry
 from ws.realtime import Realtime, new_worker_id
@@ -23,10 +27,14 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
 
     The root has no middlewares: each one would keep a frame alive for as long as a socket lives.
     """
-    app = web.Application()
+    app = web.Application(client_max_size=settings.rest_body_bytes)
     app[SETTINGS] = settings
     app[READINESS] = Readiness()
     app.router.add_routes(HEALTH)
+    if settings.development:
+        app.router.add_routes(DEV)
+    app.add_subapp(PREFIX, build_rest(settings))
+    app.on_response_prepare.append(hide_server)
 
     app.router.add_get("/ws", websocket)
 

@@ -9,20 +9,28 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from config.settings import Settings
+from fittracker.auth.accounts import Accounts
 from fittracker.auth.authenticator import Authenticator
 from fittracker.auth.device_tokens import DeviceTokens
 from fittracker.auth.liveness import Liveness
+from fittracker.auth.lockout import Lockout
+from fittracker.auth.passwords import Passwords
 from fittracker.auth.sessions import Sessions
 from fittracker.auth.tickets import Tickets
 from fittracker.auth.tokens import AccessTokens
+from fittracker.background import Background
 from fittracker.breaker import Breaker
 from fittracker.clock import Clock
 from fittracker.coaching import Coaching
 from fittracker.control import Control
 from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
+from fittracker.housekeeping import Housekeeping
+from fittracker.limits import Limits
+from fittracker.mail import Mail
 from fittracker.mongo import Database, open_database
 from fittracker.redis import open_redis
+from fittracker.sealing import Seal
 from fittracker.users import Users
 from fittracker.workouts import Workouts
 
@@ -36,7 +44,11 @@ class Contexts:
     database: Database
     redis: Redis
     control: Control
+    background: Background
+    limits: Limits
+    mail: Mail
     authenticator: Authenticator
+    accounts: Accounts
     sessions: Sessions
     device_tokens: DeviceTokens
     tickets: Tickets
@@ -49,49 +61,111 @@ class Contexts:
 
 @asynccontextmanager
 async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Contexts]:
-    """Connect to MongoDB and Redis and put everything together."""
+    """Connect to MongoDB and Redis, put everything together, and begin what runs beside the requests."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.mongo_url, settings.mongo_database))
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
-        yield _assemble(settings, clock, database, redis)
+        passwords = await stack.enter_async_context(
+            Passwords.open(
+                pepper=settings.password_pepper, cost=settings.bcrypt_cost, threads=settings.bcrypt_threads
+            )
+        )
+        mail = Mail(settings, database, Seal(settings.token_keys, "mail"), clock)
+        await stack.enter_async_context(mail.running())
+        background = await stack.enter_async_context(Background())
+        ground = _Ground(
+            settings, clock, database, redis, passwords, mail, background, Breaker(clock), Control(redis)
+        )
+        liveness = ground.liveness()
+        contexts = _assemble(ground, liveness)
+        await stack.enter_async_context(Housekeeping(liveness, contexts.grants).running())
+        yield contexts
 
 
-def _assemble(settings: Settings, clock: Clock, database: Database, redis: Redis) -> Contexts:
-    breaker = Breaker(clock)
-    control = Control(redis)
-    tokens = AccessTokens(
-        settings.token_keys,
-        clock,
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-        life_s=settings.access_token_s,
-    )
-    liveness = Liveness(database, redis, breaker, control, clock, life_s=settings.access_token_s)
-    tickets = Tickets(redis, breaker, life_s=settings.ticket_s)
-    sessions = Sessions(
-        database,
-        tokens,
-        liveness,
-        clock,
-        keys=settings.token_keys,
-        access_s=settings.access_token_s,
-        refresh_s=settings.refresh_token_s,
-    )
-    grants = Grants(database, control, clock)
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the contexts stand on."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    redis: Redis
+    passwords: Passwords
+    mail: Mail
+    background: Background
+    breaker: Breaker
+    control: Control
+
+    def tokens(self) -> AccessTokens:
+        settings = self.settings
+        return AccessTokens(
+            settings.token_keys,
+            self.clock,
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+            life_s=settings.access_token_s,
+        )
+
+    def liveness(self) -> Liveness:
+        return Liveness(
+            self.database,
+            self.redis,
+            self.breaker,
+            self.control,
+            self.clock,
+            life_s=self.settings.access_token_s,
+        )
+
+    def sessions(self, tokens: AccessTokens, liveness: Liveness) -> Sessions:
+        return Sessions(
+            self.database,
+            tokens,
+            liveness,
+            self.clock,
+            keys=self.settings.token_keys,
+            access_s=self.settings.access_token_s,
+            refresh_s=self.settings.refresh_token_s,
+        )
+
+    def accounts(self, sessions: Sessions, limits: Limits) -> Accounts:
+        return Accounts(
+            self.database,
+            self.passwords,
+            sessions,
+            Lockout(self.redis, self.breaker, self.clock),
+            limits,
+            self.mail,
+            self.background,
+            self.clock,
+            origin=self.settings.public_origin,
+        )
+
+
+def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
+    settings, clock, database, redis = ground.settings, ground.clock, ground.database, ground.redis
+    tokens = ground.tokens()
+    limits = Limits(redis, ground.breaker, clock)
+    tickets = Tickets(redis, ground.breaker, life_s=settings.ticket_s)
+    sessions = ground.sessions(tokens, liveness)
+    grants = Grants(database, ground.control, clock)
     series = HeartSeries(database)
     return Contexts(
         settings=settings,
         clock=clock,
         database=database,
         redis=redis,
-        control=control,
+        control=ground.control,
+        background=ground.background,
+        limits=limits,
+        mail=ground.mail,
         authenticator=Authenticator(tokens, tickets, liveness, clock),
+        accounts=ground.accounts(sessions, limits),
         sessions=sessions,
         device_tokens=DeviceTokens(database, liveness, clock),
         tickets=tickets,
         users=Users(database, liveness, clock),
         grants=grants,
-        coaching=Coaching(database, grants, control, clock),
+        coaching=Coaching(database, grants, ground.control, clock),
         series=series,
         workouts=Workouts(database, clock, series, idle_s=settings.hr_idle_s),
     )

@@ -81,6 +81,9 @@ INDEXES: tuple[Index, ...] = (
     Index("heart_streams", ("workout", "closed_at")),
     Index("workouts", ("user", "-started_at", "-_id")),
     Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
+    # mail
+    Index("mails", ("next_at",)),
+    Index("mails", ("expires_at",), expire_after_s=0),
     # the development mail box
     Index("dev_mails", ("-at",)),
 )

@@ -52,10 +52,11 @@ class Pair:
 class RefreshReused(Unauthenticated):
     """A used refresh token came back, so its session is over; to the client it is any other 401."""
 
-    def __init__(self, user: str, sid: str) -> None:
+    def __init__(self, session: Document) -> None:
         super().__init__(REFUSED)
-        self.user = user
-        self.sid = sid
+        self.user: str = session["user"]
+        self.device: str = session["device"]
+        self.since: datetime = session["created_at"]
 
 
 REFUSED: Final = "The refresh token is not valid, or no longer."
@@ -174,7 +175,7 @@ class Sessions:
                     return session, successor
         await self._close(session["user"], [session], "refresh token reused")
         log.warning("refresh_reused", user=session["user"], sid=sid)
-        raise RefreshReused(session["user"], sid)
+        raise RefreshReused(session)
 
     # -- ending --------------------------------------------------------------------------------------
 

@@ -1,0 +1,49 @@
+"""What has to be looked after while nobody asks for it: every second, on every worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fittracker.auth.liveness import Liveness
+from fittracker.grants import Grants
+from fittracker.mongo import DATABASE_ERRORS
+from fittracker.observability import logger
+
+log = logger(__name__)
+
+TURN_S: Final = 1.0
+GRANTS_EVERY: Final = 3
+
+
+class Housekeeping:
+    """Ends of sign-ins that Redis has not heard of yet, and grants whose date has come."""
+
+    def __init__(self, liveness: Liveness, grants: Grants) -> None:
+        self._liveness = liveness
+        self._grants = grants
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Go on until the block ends."""
+        task = asyncio.create_task(self._run(), name="housekeeping")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(TURN_S)
+            turn += 1
+            try:
+                await self._liveness.settle_all()
+                if turn % GRANTS_EVERY == 0:
+                    await self._grants.end_expired()
+            except DATABASE_ERRORS as error:
+                log.warning("housekeeping_failed", reason=type(error).__name__)

@@ -1,0 +1,193 @@
+"""Mails: written from templates, put into an outbox in MongoDB, sent from there until the server takes them.
+
+Whoever causes a mail waits only for the outbox. What waits there is sealed: it may hold a link that opens an
+account. A mail that was taken is deleted; one that nobody takes is given up after two days.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+from typing import Any, Final
+
+import aiosmtplib
+import jinja2
+import msgspec
+from prometheus_client import Counter
+from pymongo import ReturnDocument
+
+from config.settings import Settings
+from fittracker.clock import Clock
+from fittracker.ids import new_id
+from fittracker.mongo import DATABASE_ERRORS, Database, Document
+from fittracker.observability import logger
+from fittracker.sealing import Seal, Unsealable
+
+log = logger(__name__)
+
+sent = Counter("fittracker_mails_sent", "Mails a mail server took", ["template"])
+delayed = Counter("fittracker_mails_delayed", "Attempts that failed and will be repeated")
+given_up = Counter("fittracker_mails_given_up", "Mails nobody took", ["template"])
+
+FOLDER: Final = Path(__file__).resolve().parents[1] / "templates" / "email"
+LOOK_S: Final = 5.0
+LEASE_S: Final = 60
+PATIENCE_S: Final = 20.0
+FIRST_RETRY_S: Final = 5
+LONGEST_RETRY_S: Final = 3_600
+KEPT: Final = timedelta(days=2)
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A mail, written."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+class Stationery:
+    """Writes letters from templates: `NAME.txt`, whose first line is the subject, and `NAME.html`."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        loader = jinja2.FileSystemLoader(folder)
+        strict: Any = {"loader": loader, "undefined": jinja2.StrictUndefined, "trim_blocks": True}
+        self._html = jinja2.Environment(autoescape=True, **strict)
+        # Plain text has nothing to escape; what a person wrote is only ever a value, never a template.
+        self._text = jinja2.Environment(autoescape=False, **strict)  # noqa: S701
+
+    def write(self, to: str, template: str, values: dict[str, Any]) -> Letter:
+        """The letter; the templates see `values` alone."""
+        subject, _, text = self._text.get_template(f"{template}.txt").render(values).partition("\n")
+        html = self._html.get_template(f"{template}.html").render(values, subject=subject.strip())
+        return Letter(to, subject.strip(), text.strip() + "\n", html)
+
+
+class Mail:
+    """The outbox of all workers; each of them sends what is due."""
+
+    def __init__(self, settings: Settings, database: Database, seal: Seal, clock: Clock) -> None:
+        self._settings = settings
+        self._mails = database.mails
+        self._seal = seal
+        self._clock = clock
+        self._stationery = Stationery()
+        self._more = asyncio.Event()
+
+    async def queue(self, to: str, template: str, **values: Any) -> None:
+        """Write a letter and put it into the outbox; from here on it is not forgotten."""
+        letter = self._stationery.write(to, template, {"origin": self._settings.public_origin, **values})
+        now = self._clock.utc()
+        await self._mails.insert_one(
+            {
+                "_id": new_id(),
+                "template": template,
+                "letter": self._seal.close(msgspec.json.encode(letter)),
+                "attempts": 0,
+                "next_at": now,
+                "created_at": now,
+                "expires_at": now + KEPT,
+                "schema_version": 1,
+            }
+        )
+        self._more.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send in the background; what is not sent at the end another worker sends."""
+        task = asyncio.create_task(self._run(), name="mail-outbox")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            self._more.clear()
+            try:
+                while await self.send_one():
+                    pass
+            except DATABASE_ERRORS as error:
+                log.warning("outbox_unreadable", reason=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._more.wait(), LOOK_S)
+
+    async def send_one(self) -> bool:
+        """Try the mail that is due longest; False where none is."""
+        now = self._clock.utc()
+        # Whoever takes it has a minute; if this worker dies meanwhile, another one tries again.
+        mail = await self._mails.find_one_and_update(
+            {"next_at": {"$lte": now}},
+            {"$set": {"next_at": now + timedelta(seconds=LEASE_S)}, "$inc": {"attempts": 1}},
+            sort=[("next_at", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+        if mail is None:
+            return False
+        try:
+            await self._deliver(mail)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, Unsealable) as error:
+            await self._later(mail, error)
+        else:
+            await self._mails.delete_one({"_id": mail["_id"]})
+            sent.labels(mail["template"]).inc()
+        return True
+
+    async def _deliver(self, mail: Document) -> None:
+        letter = msgspec.json.decode(self._seal.open(mail["letter"]), type=Letter)
+        settings = self._settings
+        await aiosmtplib.send(
+            self._message(letter),
+            recipients=[letter.to],
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_user or None,
+            password=settings.smtp_password or None,
+            use_tls=settings.smtp_security == "tls",
+            start_tls=settings.smtp_security == "starttls",
+            timeout=PATIENCE_S,
+        )
+
+    def _message(self, letter: Letter) -> EmailMessage:
+        """The mail as it travels. A line break in a header is refused by EmailMessage itself."""
+        message = EmailMessage()
+        message["From"] = self._settings.mail_from
+        message["To"] = letter.to
+        message["Subject"] = letter.subject
+        message["Date"] = format_datetime(self._clock.utc())
+        message["Message-ID"] = make_msgid(domain=self._settings.mail_from.rpartition("@")[2].rstrip(">"))
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(letter.text)
+        message.add_alternative(letter.html, subtype="html")
+        return message
+
+    async def _later(self, mail: Document, error: Exception) -> None:
+        reason = f"{type(error).__name__} {getattr(error, 'code', '')}".strip()
+        pause = min(FIRST_RETRY_S * 2 ** min(mail["attempts"] - 1, 12), LONGEST_RETRY_S)
+        next_at = self._clock.utc() + timedelta(seconds=pause)
+        if _hopeless(error) or next_at >= mail["expires_at"]:
+            await self._mails.delete_one({"_id": mail["_id"]})
+            given_up.labels(mail["template"]).inc()
+            log.error("mail_given_up", mail=mail["_id"], template=mail["template"], reason=reason)
+            return
+        await self._mails.update_one({"_id": mail["_id"]}, {"$set": {"next_at": next_at}})
+        delayed.inc()
+        log.warning("mail_delayed", mail=mail["_id"], template=mail["template"], reason=reason)
+
+
+def _hopeless(error: Exception) -> bool:
+    """Whether trying again cannot help: the server will never take this mail, or nobody can read it."""
+    if isinstance(error, Unsealable):
+        return True
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return all(each.code >= 500 for each in error.recipients)
+    permanent = (aiosmtplib.SMTPDataError, aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPRecipientRefused)
+    return isinstance(error, permanent) and error.code >= 500

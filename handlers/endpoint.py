@@ -1,0 +1,161 @@
+"""From a route to what aiohttp calls: read, check, run, answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from aiohttp import hdrs, web
+from marshmallow import Schema, ValidationError
+
+from fittracker.auth.identity import Identity
+from fittracker.contexts import Contexts
+from fittracker.errors import Invalid, PreconditionFailed, Unauthenticated
+from handlers.keys import ADDRESS, CONTEXTS, IDENTITY
+from handlers.payload import check_length, read_object
+from handlers.routes import Route
+
+ROUTE: Final = "__fittracker_endpoint__"
+_ETAG: Final = re.compile(r'"(\d{1,9})"', re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with something beside its data. `version` becomes the ETag."""
+
+    data: Any = None
+    version: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a route function gets: everything of the request that was checked."""
+
+    request: web.Request
+    contexts: Contexts
+    body: Mapping[str, Any]
+    query: Mapping[str, Any]
+
+    @property
+    def identity(self) -> Identity:
+        """Who calls; there on every route that is not for anybody."""
+        if IDENTITY not in self.request:
+            raise Unauthenticated("Sign in first.")
+        return self.request[IDENTITY]
+
+    @property
+    def user(self) -> str:
+        """The id of who calls."""
+        return self.identity.user
+
+    @property
+    def address(self) -> str:
+        """The address they call from."""
+        return self.request[ADDRESS]
+
+    def path(self, name: str) -> str:
+        """A variable part of the path."""
+        return self.request.match_info[name]
+
+    @property
+    def if_match(self) -> int | None:
+        """The version the caller believes to change; None where they do not care."""
+        text = self.request.headers.get(hdrs.IF_MATCH)
+        if text is None or text.strip() == "*":
+            return None
+        found = _ETAG.fullmatch(text.strip())
+        if found is None:
+            raise PreconditionFailed("If-Match must be an ETag of this server.")
+        return int(found[1])
+
+
+def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The handler of a route."""
+    body = route.body() if route.body else None
+    query = route.query() if route.query else None
+    answer = route.answer() if route.answer else None
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        call = Call(
+            request,
+            request.config_dict[CONTEXTS],
+            load(body, await read_object(request)) if body else await _no_body(request),
+            _query(query, request),
+        )
+        result = await route.run(call)
+        if isinstance(result, web.StreamResponse):
+            return result
+        reply = result if isinstance(result, Reply) else Reply(result)
+        return _respond(request, route, answer, reply)
+
+    setattr(handle, ROUTE, route)
+    return handle
+
+
+def route_of(request: web.Request) -> Route | None:
+    """The route of a request; None where there is none (404, 405, a CORS preflight)."""
+    return getattr(request.match_info.handler, ROUTE, None)
+
+
+def load(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The value, checked by a schema; Invalid names every field that is wrong."""
+    try:
+        loaded: dict[str, Any] = schema.load(value)
+    except ValidationError as error:
+        fields = dict(_flat("", error.messages))
+        raise Invalid("Some fields are not acceptable.", fields=fields) from error
+    return loaded
+
+
+def _flat(prefix: str, messages: Any) -> list[tuple[str, str]]:
+    """marshmallow's tree of messages as `athletes.0 -> is no id`."""
+    if not isinstance(messages, dict):
+        text = messages[0] if isinstance(messages, list) and messages else messages
+        return [(prefix, str(text).rstrip("."))]
+    found = []
+    for name, below in messages.items():
+        # An unknown field's name is the caller's own text: it is told, but not at any length.
+        path = prefix if name == "_schema" else f"{prefix}.{name}"[:120].lstrip(".")
+        found += _flat(path, below)
+    return found
+
+
+def _query(schema: Schema | None, request: web.Request) -> dict[str, Any]:
+    names = list(request.query)
+    if len(set(names)) != len(names):
+        raise Invalid("A parameter occurs twice.", fields=dict.fromkeys(names, "once"))
+    if schema is None:
+        if names:
+            raise Invalid("There is no such parameter.", fields=dict.fromkeys(names[:20], "is not known"))
+        return {}
+    for name, value in request.query.items():
+        if "\x00" in name or "\x00" in value or not value.isprintable():
+            raise Invalid("A parameter holds control characters.", fields={name: "is not readable"})
+    return load(schema, dict(request.query))
+
+
+async def _no_body(request: web.Request) -> dict[str, Any]:
+    check_length(request)
+    if request.body_exists and await request.read():
+        raise Invalid("This request takes no body.")
+    return {}
+
+
+def _respond(request: web.Request, route: Route, answer: Schema | None, reply: Reply) -> web.Response:
+    headers = dict(reply.headers)
+    if reply.version is not None:
+        headers[hdrs.ETAG] = tag = f'"{reply.version}"'
+        if request.method == "GET" and request.headers.get(hdrs.IF_NONE_MATCH) == tag:
+            return web.Response(status=304, headers=headers)
+    if answer is None:
+        return web.Response(status=route.status, headers=headers)
+    return web.Response(
+        body=msgspec.json.encode(answer.dump(reply.data)),
+        status=route.status,
+        content_type="application/json",
+        headers=headers,
+    )

@@ -1,0 +1,95 @@
+"""Bodies of requests: JSON, read strictly, because what two readers understand differently is an attack."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from aiohttp import web
+
+from fittracker.errors import BadRequest, TooLarge, UnsupportedMediaType
+
+DEEPEST: Final = 32
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    415 for another content type, 413 before or while reading too much, 400 for what is no JSON of ours: a
+    key twice, NaN, NUL, half a surrogate pair, deep nesting.
+    """
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaType("Send application/json in UTF-8.")
+    check_length(request)
+    try:
+        raw = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge("The body is too large.") from error
+    value = parse(raw)
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.")
+    return value
+
+
+def check_length(request: web.Request) -> None:
+    """TooLarge for a body that says it is larger than we read."""
+    if request.content_length is not None and request.content_length > request.client_max_size:
+        raise TooLarge(f"The body is larger than {request.client_max_size} bytes.")
+
+
+def parse(raw: bytes) -> Any:
+    """A JSON value; BadRequest for what a careful reader would not accept."""
+    try:
+        value = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise BadRequest("The body is nested too deeply.") from error
+    except ValueError as error:  # also UnicodeDecodeError, and numbers of thousands of digits
+        raise BadRequest("The body is not valid JSON.") from error
+    _check(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check(value: Any) -> None:
+    """Every text can be stored, every number is one, and nothing is deeper than anybody needs."""
+    level = [value]
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                _check_texts(each)
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+            elif isinstance(each, str):
+                _check_text(each)
+            elif isinstance(each, float) and each - each != 0:  # 1e999 is read as infinity
+                raise BadRequest("A number is too large.")
+        if not below:
+            return
+        level = below
+    raise BadRequest("The body is nested too deeply.")
+
+
+def _check_texts(keys: dict[str, Any]) -> None:
+    for key in keys:
+        _check_text(key)
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise BadRequest("A text holds a NUL character.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("A text holds half a surrogate pair.") from error

@@ -1,0 +1,116 @@
+"""The route table: a decorator tags a function, `Routes` gathers the tags when the server starts.
+
+What a route demands and gives stands beside its function, once: method, path, who may call it, the shape of
+body, query and answer. The application, the OpenAPI document and the tests are made from it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, Literal, TypeVar
+
+from marshmallow import Schema
+
+from fittracker.errors import Failure
+
+TAG: Final = "__fittracker_route__"
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Group = Literal["rest", "auth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may call. A device token may where `scope` is one of its own."""
+
+    name: str
+    anonymous: bool = False
+    roles: frozenset[str] | None = None
+    scope: str | None = None
+
+
+ANYBODY: Final = Policy("anybody", anonymous=True)
+SIGNED_IN: Final = Policy("signed in")
+TRAINER: Final = Policy("trainer", roles=frozenset({"trainer"}))
+ADMIN: Final = Policy("admin", roles=frozenset({"admin"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route; paths are below /api/v1."""
+
+    method: Method
+    path: str
+    policy: Policy
+    run: Callable[..., Awaitable[Any]]
+    status: int
+    body: type[Schema] | None
+    query: type[Schema] | None
+    answer: type[Schema] | None
+    group: Group
+    """Which limit counts it, beside that of all."""
+    compress: bool
+    """Whether a long answer may be compressed: only where no secret shares it with what a caller chose."""
+    raises: tuple[type[Failure], ...]
+    """What it may answer beside what follows from policy and shapes."""
+
+    @property
+    def subject(self) -> str:
+        """The first part of the path: the chapter it belongs to."""
+        return self.path.split("/")[1]
+
+    @property
+    def about(self) -> tuple[str, str]:
+        """The first sentence of its docstring and all of it."""
+        text = inspect.getdoc(self.run) or ""
+        return text.split("\n\n")[0].replace("\n", " ").rstrip("."), text
+
+
+def route(
+    method: Method,
+    path: str,
+    policy: Policy,
+    *,
+    status: int = 200,
+    body: type[Schema] | None = None,
+    query: type[Schema] | None = None,
+    answer: type[Schema] | None = None,
+    group: Group = "rest",
+    compress: bool = False,
+    raises: tuple[type[Failure], ...] = (),
+) -> Callable[[F], F]:
+    """Tag `async def name(call) -> answer` as a route; it is in force once its module is given to Routes."""
+
+    def tag(run: F) -> F:
+        made = Route(method, path, policy, run, status, body, query, answer, group, compress, raises)
+        setattr(run, TAG, made)
+        return run
+
+    return tag
+
+
+class Routes:
+    """All routes of the given modules. One that is tagged twice stops the start."""
+
+    def __init__(self, modules: Iterable[ModuleType]) -> None:
+        self._routes: dict[tuple[str, str], Route] = {}
+        for module in modules:
+            for function in vars(module).values():
+                found = getattr(function, TAG, None)
+                if isinstance(found, Route) and function.__module__ == module.__name__:
+                    self._add(found)
+
+    def _add(self, found: Route) -> None:
+        other = self._routes.setdefault((found.method, found.path), found)
+        if other is not found:
+            places = [f"{each.run.__module__}.{each.run.__name__}" for each in (other, found)]
+            raise ValueError(f"{found.method} {found.path} is defined twice: {', '.join(places)}")
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes.values())
+
+    def __len__(self) -> int:
+        return len(self._routes)
