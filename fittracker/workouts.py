@@ -10,15 +10,17 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 
 from fittracker.clock import Clock
-from fittracker.errors import BadRequest, NotFound
+from fittracker.errors import NotFound
 from fittracker.heart_series import HeartSeries, Resolution, Series
 from fittracker.ids import is_id
 from fittracker.mongo import Database, Document
+from fittracker.paging import Cursor
 from fittracker.physiology import Physiology
 from fittracker.series import curve
-from fittracker.summary import Summary, summarise
+from fittracker.summary import summarise
 
-PAGE: Final = 100
+NEWEST: Final = Cursor("started_at")
+SWEEP: Final = 100
 ABANDONED_S: Final = 60
 
 
@@ -45,17 +47,7 @@ class Workouts:
 
     async def page(self, user: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
         """This person's workouts, newest first, and the cursor of the next page."""
-        query: Document = {"user": user}
-        if cursor is not None:
-            started, last = _read_cursor(cursor)
-            query["$or"] = [{"started_at": {"$lt": started}}, {"started_at": started, "_id": {"$lt": last}}]
-        limit = min(limit, PAGE)
-        newest = [("started_at", -1), ("_id", -1)]
-        found = await self._workouts.find(query, {"curve": 0}, sort=newest, limit=limit + 1).to_list()
-        if len(found) <= limit:
-            return found, None
-        last_one = found[limit - 1]
-        return found[:limit], f"{int(last_one['started_at'].timestamp() * 1000)}-{last_one['_id']}"
+        return await NEWEST.page(self._workouts, {"user": user}, limit, cursor)
 
     async def heart_rate(self, user: str, workout_id: str, resolution: Resolution) -> list[dict[str, Any]]:
         """The samples of a workout, whole; none where it was not recorded live."""
@@ -115,7 +107,7 @@ class Workouts:
         abandoned = now - timedelta(seconds=ABANDONED_S)
         made = []
         query = {"workout": None, "closed_at": {"$lt": abandoned, "$ne": None}}
-        async for stream in self._streams.find(query, limit=PAGE):
+        async for stream in self._streams.find(query, limit=SWEEP):
             workout = await self._make(stream)
             if workout is not None:
                 made.append(workout)
@@ -161,13 +153,3 @@ def empty_summary() -> dict[str, Any]:
 
 def _moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    moment, _, last = cursor.partition("-")
-    if not (moment.isdecimal() and is_id(last)):
-        raise BadRequest("The cursor was not made by this server.")
-    return _moment(int(moment)), last
-
-
-__all__ = ["Summary", "Workouts", "empty_summary"]
