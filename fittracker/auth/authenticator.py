@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from fittracker.auth.device_tokens import PREFIX as DEVICE_PREFIX
@@ -47,6 +48,12 @@ class Authenticator:
         except Unauthenticated:
             return None
         return claims.sub
+
+    async def gone(self, identities: Iterable[Identity]) -> set[str]:
+        """The sids among these that are over; a socket outlives the request that checked its token."""
+        everybody = list(identities)
+        sids = {each.sid for each in everybody if not each.device}
+        return await self._liveness.gone(sids, {each.sid for each in everybody if each.device})
 
     def forget(self, sid: str) -> None:
         """A sign-in ended elsewhere: look again at the next request."""

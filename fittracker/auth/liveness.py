@@ -8,7 +8,7 @@ when MongoDB is away as well, nobody gets in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -151,6 +151,15 @@ class Liveness:
     async def _load_device(self, fingerprint: str) -> State | None:
         found = [{"$match": {"fingerprint": fingerprint}}, *_WITH_OWNER]
         return _state(await (await self._device_tokens.aggregate(found)).to_list())
+
+    async def gone(self, sids: Collection[str], device_sids: Collection[str]) -> set[str]:
+        """Those of these sign-ins that are over, by one look at MongoDB each: for sockets that stay open."""
+        alive = {"_id": {"$in": list(sids)}, "ended_at": None, "expires_at": {"$gt": self._clock.utc()}}
+        found = {each["_id"] async for each in self._sessions.find(alive, {"_id": 1})}
+        if device_sids:
+            tokens = self._device_tokens.find({"_id": {"$in": list(device_sids)}}, {"_id": 1})
+            found |= {each["_id"] async for each in tokens}
+        return {*sids, *device_sids} - found
 
     # -- telling -------------------------------------------------------------------------------------
 
