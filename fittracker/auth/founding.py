@@ -46,13 +46,17 @@ class Founding:
         user: str = person["_id"]
         return user
 
-    async def found_crowd(self, count: int, name: str, profile: Mapping[str, Any]) -> list[Document]:
-        """Make many for a load test; nobody can sign in to them, for they have no password."""
+    async def replace_password(self, user: str, password: str) -> None:
+        """Give somebody another password, unasked: for the people of a developer's machine."""
+        hashed = await self._passwords.hash(password)
+        await self._users.update_one({"_id": user}, {"$set": {"password": hashed}})
+
+    async def found_crowd(self, count: int, role: str, profile: Mapping[str, Any]) -> list[Document]:
+        """Make many for a load test; they have no password, so nobody can sign in with one."""
         people = []
         for place in range(count):
-            user = new_id()
-            person = self._verified(f"{user}@crowd.invalid", f"{name} {place + 1}", "user", profile)
-            people.append({**person, "_id": user, "password": None})
+            person = self._verified("", f"{role.capitalize()} {place + 1}", role, profile)
+            people.append({**person, "email": f"{person['_id']}@crowd.invalid", "password": None})
         if people:
             await self._users.insert_many(people, ordered=False)
         return people

@@ -1,0 +1,1 @@
+"""The `fittracker` command: one module a subcommand, gathered in `fittracker/cli.py`."""
