@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 from fittracker.auth.accounts import ROLES
 from fittracker.auth.device_tokens import SCOPES
 from fittracker.auth.sessions import Pair
-from fittracker.errors import Conflict, NotFound
+from fittracker.errors import Conflict, NotFound, Unauthenticated
 from handlers.endpoint import Call
 from handlers.fields import Choice, Id, Moment, Secret, Text
 from handlers.routes import ANYBODY, SIGNED_IN, route
@@ -37,7 +37,7 @@ class Email(Schema):
 class Token(Schema):
     """The token out of a mailed link."""
 
-    token = Secret(200, required=True)
+    token = Secret(required=True)
 
 
 class Credentials(Schema):
@@ -50,7 +50,7 @@ class Credentials(Schema):
 class RefreshToken(Schema):
     """A refresh token that was not used yet."""
 
-    refresh_token = Secret(200, required=True)
+    refresh_token = Secret(required=True)
 
 
 class Tokens(Schema):
@@ -144,7 +144,15 @@ async def resend(call: Call) -> None:
     await call.contexts.accounts.resend(call.body["email"])
 
 
-@route("POST", "/auth/login", ANYBODY, body=Credentials, answer=SignedIn, group="auth")
+@route(
+    "POST",
+    "/auth/login",
+    ANYBODY,
+    body=Credentials,
+    answer=SignedIn,
+    group="auth",
+    raises=(Unauthenticated,),
+)
 async def login(call: Call) -> dict[str, Any]:
     """Sign in.
 
@@ -157,7 +165,15 @@ async def login(call: Call) -> dict[str, Any]:
     return _tokens(pair) | {"user": person}
 
 
-@route("POST", "/auth/refresh", ANYBODY, body=RefreshToken, answer=Tokens, group="auth")
+@route(
+    "POST",
+    "/auth/refresh",
+    ANYBODY,
+    body=RefreshToken,
+    answer=Tokens,
+    group="auth",
+    raises=(Unauthenticated,),
+)
 async def refresh(call: Call) -> dict[str, Any]:
     """A new pair of tokens for a refresh token, which is used up.
 

@@ -125,7 +125,7 @@ def _flat(prefix: str, messages: Any) -> list[tuple[str, str]]:
 
 
 def _query(schema: Schema | None, request: web.Request) -> dict[str, Any]:
-    names = list(request.query)
+    names = [name for name, _ in request.query.items()]
     if len(set(names)) != len(names):
         raise Invalid("A parameter occurs twice.", fields=dict.fromkeys(names, "once"))
     if schema is None:

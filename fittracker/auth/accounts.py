@@ -92,10 +92,10 @@ class Accounts:
             "unverified_until": now + UNVERIFIED,
         }
         stored = await self._store(address, person)
-        if stored["verified_at"] is not None:
-            await self._write_to(address, "already_registered")
-        else:
+        if stored["verified_at"] is None:
             await self._send_link(address, token)
+        elif await self._may_write(address, "already_registered"):
+            await self._mail.queue(address, "already_registered")
 
     async def _store(self, address: str, person: Document) -> Document:
         """Insert the person, or put them in the place of one who never proved the address theirs.
@@ -155,6 +155,9 @@ class Accounts:
         self._background.spawn(self._renew(address), name="verify-resend")
 
     async def _renew(self, address: str) -> None:
+        # Asked for too often: the link that was mailed last stays good, for no newer one would come.
+        if not await self._may_write(address, "verify_email"):
+            return
         token = VERIFY_PREFIX + new_secret()
         found = await self._users.find_one_and_update(
             {"email": address, "verified_at": None},
@@ -162,20 +165,23 @@ class Accounts:
             projection={"_id": 1},
         )
         if found is not None:
-            await self._send_link(address, token)
+            await self._queue_link(address, token)
 
     async def _send_link(self, address: str, token: str) -> None:
-        link = f"{self._origin}/verify?token={token}"
-        await self._write_to(address, "verify_email", link=link, minutes=VERIFY_MINUTES)
+        if await self._may_write(address, "verify_email"):
+            await self._queue_link(address, token)
 
-    async def _write_to(self, address: str, template: str, **values: Any) -> None:
-        """Queue a mail that a stranger may have caused: so many an hour, that nobody's box is flooded."""
+    async def _queue_link(self, address: str, token: str) -> None:
+        link = f"{self._origin}/verify?token={token}"
+        await self._mail.queue(address, "verify_email", link=link, minutes=VERIFY_MINUTES)
+
+    async def _may_write(self, address: str, template: str) -> bool:
+        """Whether one more mail that a stranger may have caused goes to this address within the hour."""
         flood = Bucket(f"mail-{template}", fingerprint(address), MAILS_AN_HOUR, 3_600.0)
         allowances = await self._limits.take([flood])
         if allowances[0].wait_ms > 0:
             log.warning("mail_withheld", template=template)
-            return
-        await self._mail.queue(address, template, **values)
+        return allowances[0].wait_ms == 0
 
     # -- signing in ----------------------------------------------------------------------------------
 
@@ -220,10 +226,9 @@ class Accounts:
 
     async def _warn(self, reused: RefreshReused) -> None:
         owner = await self._users.find_one({"_id": reused.user}, {"email": 1})
-        if owner is not None:
-            await self._write_to(
-                owner["email"], "token_reused", device=reused.device, since=rfc3339(reused.since)
-            )
+        if owner is not None and await self._may_write(owner["email"], "token_reused"):
+            since = rfc3339(reused.since)
+            await self._mail.queue(owner["email"], "token_reused", device=reused.device, since=since)
 
 
 def _address_or_none(email: str) -> str | None:

@@ -1,0 +1,100 @@
+"""Coaching sessions over REST."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fittracker.clock import rfc3339
+from tests.handlers.api import Api, Person
+
+
+async def athlete_of(api: Api, trainer: Person, name: str = "Anna") -> Person:
+    """Somebody who lets this trainer see their heart rate."""
+    athlete = await api.person(name)
+    answer = await athlete.post("/grants", {"trainer": trainer.id, "data": ["heart_rate"]})
+    assert answer.status == 201
+    return athlete
+
+
+async def test_tina_opens_a_session_and_its_people_see_it(api: Api) -> None:
+    """Live at once; the trainer and her athletes, nobody else."""
+    tina = await api.person("Tina", role="trainer")
+    anna, bob, ulla = (
+        await athlete_of(api, tina),
+        await athlete_of(api, tina, "Bob"),
+        await api.person("Ulla"),
+    )
+    made = await tina.post(
+        "/sessions", {"title": "Hill repeats", "capacity": 5, "athletes": [anna.id, bob.id, anna.id]}
+    )
+    assert made.status == 201
+    assert (made.data["state"], made.data["athletes"]) == ("live", [anna.id, bob.id])
+    for person in (tina, anna, bob):
+        assert (await person.get(f"/sessions/{made.data['id']}")).data == made.data
+        assert [each["id"] for each in (await person.get("/sessions")).data["items"]] == [made.data["id"]]
+    assert (await ulla.get("/sessions")).data == {"items": [], "next_cursor": None}
+    people = await api.contexts.coaching.people(made.data["id"])
+    assert [(each.name, each.role) for each in people] == [
+        ("Anna", "user"),
+        ("Bob", "user"),
+        ("Tina", "trainer"),
+    ]
+
+
+async def test_a_session_in_the_future_is_planned(api: Api) -> None:
+    """People belong to it already; nobody is watched in it yet."""
+    tina = await api.person("Tina", role="trainer")
+    anna = await athlete_of(api, tina)
+    starts_at = rfc3339(api.clock.utc() + timedelta(days=2))
+    body = {"title": "Long run", "capacity": 5, "athletes": [anna.id], "starts_at": starts_at}
+    made = await tina.post("/sessions", body)
+    assert (made.data["state"], made.data["starts_at"]) == ("planned", starts_at)
+    assert await api.contexts.coaching.belongs(made.data["id"], anna.id)
+    assert not await api.contexts.coaching.share_a_session(tina.id, anna.id)
+
+
+async def test_nobody_is_put_into_a_session_without_having_agreed(api: Api) -> None:
+    """Who granted nothing, who granted something else, who does not exist: all the same answer."""
+    tina = await api.person("Tina", role="trainer")
+    anna, bob, ulla = await athlete_of(api, tina), await api.person("Bob"), await api.person("Ulla")
+    await bob.post("/grants", {"trainer": tina.id, "data": ["nutrition"]})
+    body = {"title": "Hills", "capacity": 5, "athletes": [anna.id, bob.id, ulla.id, "f" * 24]}
+    answer = await tina.post("/sessions", body)
+    assert answer.status == 422
+    assert answer.fields == dict.fromkeys(("athletes.1", "athletes.2", "athletes.3"), "has not granted it")
+    assert (await anna.get("/sessions")).data["items"] == []
+
+
+async def test_a_session_has_no_more_athletes_than_places(api: Api) -> None:
+    """And the places are a possible number."""
+    tina = await api.person("Tina", role="trainer")
+    anna, bob = await athlete_of(api, tina), await athlete_of(api, tina, "Bob")
+    answer = await tina.post("/sessions", {"title": "x", "capacity": 1, "athletes": [anna.id, bob.id]})
+    assert (answer.status, answer.fields) == (422, {"athletes": "exceed the capacity"})
+    for capacity in (0, -1, 1_001, 1.5, "5", None):
+        assert (await tina.post("/sessions", {"title": "x", "capacity": capacity})).status == 422
+
+
+async def test_a_session_starts_within_a_year(api: Api) -> None:
+    """Neither long ago nor in a far future."""
+    tina = await api.person("Tina", role="trainer")
+    for days in (-2, 400):
+        starts_at = rfc3339(api.clock.utc() + timedelta(days=days))
+        answer = await tina.post("/sessions", {"title": "x", "capacity": 1, "starts_at": starts_at})
+        assert (answer.status, answer.fields.keys()) == (422, {"starts_at"})
+
+
+async def test_sessions_come_in_pages(api: Api) -> None:
+    """Newest first, each once, also when a new one is made between two pages."""
+    tina = await api.person("Tina", role="trainer")
+    made = [(await tina.post("/sessions", {"title": f"Run {n}", "capacity": 1})).data["id"] for n in range(7)]
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = (await tina.get(f"/sessions?limit=3{cursor}")).data
+        seen += [each["id"] for each in page["items"]]
+        await tina.post("/sessions", {"title": "Later", "capacity": 1})
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == made[::-1]

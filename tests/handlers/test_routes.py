@@ -1,0 +1,196 @@
+"""The route table, and who gets through which door: generated, so a new route is covered by being there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from handlers.endpoint import ROUTE
+from handlers.openapi import PREFIX
+from handlers.rest import MODULES
+from handlers.routes import ADMIN, ANYBODY, SIGNED_IN, TRAINER, Policy, Route, Routes, route
+from tests.handlers.api import Answer, Api, Person
+
+TABLE = list(Routes(MODULES))
+NAMES = [f"{each.method} {each.path}" for each in TABLE]
+every_route = pytest.mark.parametrize("each", TABLE, ids=NAMES)
+
+
+async def knock(api: Api, each: Route, token: str | None, id: str = "f" * 24) -> Answer:  # noqa: A002
+    """Call a route with an empty body, which no route takes for more than a look at who calls."""
+    body = {"json": {}} if each.body else {}
+    return await api.call(each.method, each.path.replace("{id}", id), token, **body)
+
+
+@every_route
+async def test_nobody_gets_only_where_anybody_may(api: Api, each: Route) -> None:
+    """Everywhere else it is 401, before anything is looked at, and says how to do it."""
+    answer = await knock(api, each, None)
+    if each.policy.anonymous:
+        assert answer.status not in {401, 403}
+    else:
+        assert (answer.status, answer.code) == (401, "unauthenticated")
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@every_route
+async def test_a_role_gets_only_where_its_policy_says(api: Api, each: Route) -> None:
+    """Users not into what is for trainers, and so on."""
+    for role in ("user", "trainer"):
+        person = await api.person("Robin", role=role)
+        answer = await knock(api, each, person.access)
+        if each.policy.roles is not None and role not in each.policy.roles:
+            assert (answer.status, answer.code) == (403, "forbidden"), role
+        elif not each.policy.anonymous:
+            assert answer.status not in {401, 403}, role
+
+
+@every_route
+async def test_a_device_token_gets_only_where_its_scope_is_asked_for(api: Api, each: Route) -> None:
+    """A wearable that was lost opens nothing else."""
+    person = await api.person()
+    made = await person.post("/auth/device-tokens", {"name": "Watch", "scopes": ["telemetry:write"]})
+    answer = await knock(api, each, made.data["token"])
+    if not each.policy.anonymous and each.policy.scope != "telemetry:write":
+        assert (answer.status, answer.code) == (403, "forbidden")
+
+
+# -- things of somebody else ---------------------------------------------------------------------------
+
+Make = Callable[[Api, Person], Awaitable[str]]
+
+
+async def a_session(api: Api, owner: Person) -> str:
+    """Where the owner is signed in."""
+    return str((await owner.get("/auth/sessions")).data["items"][0]["id"])
+
+
+async def a_device_token(api: Api, owner: Person) -> str:
+    """A device token of the owner's."""
+    body = {"name": "Watch", "scopes": ["telemetry:write"]}
+    return str((await owner.post("/auth/device-tokens", body)).data["id"])
+
+
+async def a_grant(api: Api, owner: Person) -> str:
+    """A grant from the owner to a trainer who is not the one who knocks."""
+    trainer = await api.person("Tina", role="trainer")
+    answer = await owner.post("/grants", {"trainer": trainer.id, "data": ["workouts"]})
+    return str(answer.data["id"])
+
+
+async def a_coaching_session(api: Api, owner: Person) -> str:
+    """A session that the owner gives."""
+    return str((await owner.post("/sessions", {"title": "Hills", "capacity": 3})).data["id"])
+
+
+async def a_workout(api: Api, owner: Person) -> str:
+    """A workout of the owner's."""
+    now = api.contexts.clock.utc()
+    workout = {"_id": "a" * 23 + owner.id[-1], "user": owner.id, "started_at": now, "stream": owner.id}
+    await api.contexts.database.workouts.replace_one({"_id": workout["_id"]}, workout, upsert=True)
+    return str(workout["_id"])
+
+
+async def themselves(api: Api, owner: Person) -> str:
+    """The owner."""
+    return owner.id
+
+
+FOREIGN: dict[str, Make] = {
+    "/auth/sessions/{id}": a_session,
+    "/auth/device-tokens/{id}": a_device_token,
+    "/grants/{id}": a_grant,
+    "/sessions/{id}": a_coaching_session,
+    "/workouts/{id}": a_workout,
+    "/workouts/{id}/heart-rate": a_workout,
+    "/users/{id}/heart-rate": themselves,
+}
+WITH_ID = [each for each in TABLE if "{" in each.path]
+QUERIES = {"/users/{id}/heart-rate": "?from=0&to=1000"}
+
+
+@pytest.mark.parametrize("each", WITH_ID, ids=[f"{each.method} {each.path}" for each in WITH_ID])
+async def test_what_is_somebody_elses_is_not_there(api: Api, each: Route) -> None:
+    """For a user, an unrelated trainer and a former one: 404, as for what never was; nothing changes.
+
+    A route with an id that is not in FOREIGN fails here: somebody has to say what it could belong to.
+    """
+    owner = await api.person("Olga", role="trainer" if each.path.startswith("/sessions") else "user")
+    thing = await FOREIGN[each.path](api, owner)
+    former = await api.person("Fred", role="trainer")
+    kinds = ["heart_rate", "workouts", "nutrition", "measurements"]
+    given = await owner.post("/grants", {"trainer": former.id, "data": kinds})
+    assert (await owner.delete(f"/grants/{given.data['id']}")).status == 204
+    path = each.path.replace("{id}", thing) + QUERIES.get(each.path, "")
+    never = each.path.replace("{id}", "f" * 24) + QUERIES.get(each.path, "")
+    for other in (await api.person("Ulla"), await api.person("Tom", role="trainer"), former):
+        foreign = await api.call(each.method, path, other.access)
+        nothing = await api.call(each.method, never, other.access)
+        assert (foreign.status, foreign.code) == (nothing.status, nothing.code) == (404, "not_found")
+        assert foreign.data["detail"] == nothing.data["detail"]
+    assert (await api.call(each.method, path, owner.access)).status in {200, 204}
+
+
+# -- the table itself ----------------------------------------------------------------------------------
+
+
+async def test_every_path_of_the_running_application_is_of_the_table(api: Api) -> None:
+    """A handler that was added beside the table would have no policy. Preflights are aiohttp-cors' own."""
+    assert api.client.app is not None
+    rest = next(each for each in api.client.app.router.resources() if each.canonical == PREFIX)
+    assert isinstance(rest, web.PrefixedSubAppResource)
+    for each in rest:
+        if each.method != "OPTIONS":
+            found = getattr(each.handler, ROUTE, None)
+            assert isinstance(found, Route), each
+            assert isinstance(found.policy, Policy), each
+    assert len([each for each in rest if each.method != "OPTIONS"]) == len(TABLE)
+
+
+def test_only_known_policies_are_used() -> None:
+    """A new kind of door has to be thought about here as well."""
+    assert {each.policy for each in TABLE} <= {ANYBODY, SIGNED_IN, TRAINER, ADMIN}
+
+
+def test_what_anybody_may_call_is_a_short_list() -> None:
+    """Each new one is a decision."""
+    assert {each.path for each in TABLE if each.policy.anonymous} == {
+        "/auth/register",
+        "/auth/verify",
+        "/auth/verify/resend",
+        "/auth/login",
+        "/auth/refresh",
+        "/openapi.json",
+        "/docs",
+    }
+
+
+def test_every_route_says_what_it_does() -> None:
+    """Its docstring is the documentation."""
+    assert [name for name, each in zip(NAMES, TABLE, strict=True) if not each.about[0]] == []
+
+
+def test_nothing_with_a_secret_in_its_answer_is_compressed() -> None:
+    """Compression tells the length of what it compresses (BREACH)."""
+    assert [each.path for each in TABLE if each.compress and each.path.startswith("/auth")] == []
+
+
+def test_a_route_that_is_defined_twice_stops_the_start() -> None:
+    """No name wins silently."""
+
+    @route("GET", "/twice", SIGNED_IN)
+    async def first(_call: Any) -> None:
+        """One."""
+
+    @route("GET", "/twice", SIGNED_IN)
+    async def second(_call: Any) -> None:
+        """Two."""
+
+    module = ModuleType(first.__module__)
+    vars(module).update(first=first, second=second)
+    with pytest.raises(ValueError, match=r"GET /twice is defined twice: .*first, .*second"):
+        Routes([module])
