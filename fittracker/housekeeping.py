@@ -46,4 +46,6 @@ class Housekeeping:
                 if turn % GRANTS_EVERY == 0:
                     await self._grants.end_expired()
             except DATABASE_ERRORS as error:
-                log.warning("housekeeping_failed", reason=type(error).__name__)
+                log.warning("housekeeping_unavailable", reason=type(error).__name__)
+            except Exception:
+                log.exception("housekeeping_failed")  # the next turn may go better; nobody else would try

@@ -117,6 +117,8 @@ class Mail:
                     pass
             except DATABASE_ERRORS as error:
                 log.warning("outbox_unreadable", reason=type(error).__name__)
+            except Exception:
+                log.exception("outbox_failed")  # a defect in one mail must not keep all others back
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._more.wait(), LOOK_S)
 
@@ -134,7 +136,7 @@ class Mail:
             return False
         try:
             await self._deliver(mail)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError, Unsealable) as error:
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, Unsealable, ValueError) as error:
             await self._later(mail, error)
         else:
             await self._mails.delete_one({"_id": mail["_id"]})
@@ -185,7 +187,7 @@ class Mail:
 
 def _hopeless(error: Exception) -> bool:
     """Whether trying again cannot help: the server will never take this mail, or nobody can read it."""
-    if isinstance(error, Unsealable):
+    if isinstance(error, Unsealable | ValueError):
         return True
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         return all(each.code >= 500 for each in error.recipients)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import re
 import threading
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,8 +33,9 @@ PRODUCT_WORDS: Final = ("fittracker", "fittracker pro", "workout", "heartrate")
 ESTIMATED: Final = 72
 """zxcvbn looks at so many characters; the rest can only make a password stronger."""
 WAITING_PER_THREAD: Final = 32
-LOWEST_COST: Final = 4
-"""bcrypt knows no lower one."""
+LEAST_BESIDE: Final = 4
+"""So many characters a password has beside its owner's name and address."""
+_BETWEEN_WORDS: Final = re.compile(r"\W+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,10 @@ class Passwords:
         return Verdict(right, outdated=cost < self._cost)
 
     def _judge(self, password: str, about: Sequence[str]) -> str | None:
-        words = [*about, *(part for text in about for part in text.replace("@", " ").split()), *PRODUCT_WORDS]
+        parts = [part for text in about for part in _BETWEEN_WORDS.split(text) if len(part) > 2]
+        words = [*about, *parts, *PRODUCT_WORDS]
+        if _left_of(password, words) < LEAST_BESIDE:
+            return "It is made of what is known of you."
         with self._one_judge:
             verdict = zxcvbn.zxcvbn(password[:ESTIMATED], user_inputs=words)
         if verdict["score"] >= WEAKEST_SCORE:
@@ -125,6 +130,14 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work)
         finally:
             self._waiting -= 1
+
+
+def _left_of(password: str, words: Sequence[str]) -> int:
+    """How many letters and digits are left without these words: the estimator forgives two in a row."""
+    left = _normal(password).casefold()
+    for word in sorted(map(str.casefold, words), key=len, reverse=True):
+        left = left.replace(word, " ") if word else left
+    return sum(each.isalnum() or not each.isascii() for each in left)
 
 
 def _normal(password: str) -> str:

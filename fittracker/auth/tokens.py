@@ -31,7 +31,7 @@ MOST_CHARACTERS: Final = 1_024
 _FORM: Final = re.compile(r"([A-Za-z0-9_-]{10,400})\.[A-Za-z0-9_-]{10,600}\.[A-Za-z0-9_-]{43}")
 
 Role = Literal["user", "trainer", "admin"]
-DocumentId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{24}$")]
+DocumentId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{24}\Z")]
 Moment = Annotated[int, msgspec.Meta(ge=1, le=2**40)]
 
 

@@ -1,0 +1,62 @@
+"""The contexts of one worker on real servers, with a clock that tests can move."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import config.settings
+from config.settings import Settings
+from fittracker.contexts import Contexts, open_contexts
+from fittracker.ids import new_id
+from fittracker.mongo import Document
+from fittracker.profile import new_person
+from tests.moving_clock import MovingClock
+
+Settle = Callable[..., Awaitable[Document]]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def clock() -> MovingClock:
+    """The clock of both workers."""
+    return MovingClock()
+
+
+@pytest.fixture(scope="module")
+def settings(mongo_url: str, mongo_database: str, redis_url: str) -> Settings:
+    """As in production but for cheap hashes."""
+    return config.settings.load(
+        mode="test", mongo_url=mongo_url, mongo_database=mongo_database, redis_url=redis_url, bcrypt_cost=4
+    )
+
+
+@pytest.fixture(scope="module")
+async def contexts(settings: Settings, clock: MovingClock) -> AsyncIterator[Contexts]:
+    """One worker."""
+    async with open_contexts(settings, clock) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def other(settings: Settings, clock: MovingClock) -> AsyncIterator[Contexts]:
+    """Another worker beside it."""
+    async with open_contexts(settings, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settle(contexts: Contexts) -> Settle:
+    """Make a verified person, without a password."""
+
+    async def make(name: str = "Anna", role: str = "user", **fields: Any) -> Document:
+        now = contexts.clock.utc()
+        person = new_person(new_id(), f"p{next(_numbers)}@example.org", name, role, now, {})
+        person |= {"verified_at": now, "password": None, **fields}
+        await contexts.database.users.insert_one(person)
+        return person
+
+    return make
