@@ -1,7 +1,8 @@
-"""Coaching sessions: a trainer, the athletes who agreed to it, and who belongs to the room.
+"""Coaching sessions: a trainer, the athletes they invited, and which of them came.
 
-An athlete can be put into a session only by a trainer who has their grant to see heart rate: whoever is in
-a session can be watched in it, so nobody gets there without having agreed.
+Being invited lets an athlete in and shows nothing of them. By entering (joining the room, or opening a stream
+for the session) they agree to be seen by everybody in it for as long as it lasts: see
+docs/decisions/session-consent.md.
 """
 
 from __future__ import annotations
@@ -61,8 +62,7 @@ class Coaching:
     ) -> Document:
         """A new session: live at once, or planned where it starts later.
 
-        Invalid where the athletes are more than the capacity, or one has not granted this trainer a look
-        at their heart rate (which is also the answer for people who do not exist).
+        Invalid where the athletes are more than the capacity, or one is nobody (or not verified).
         """
         invited = list(dict.fromkeys(athletes))
         now = self._clock.utc()
@@ -74,18 +74,28 @@ class Coaching:
             raise Invalid("There are more athletes than places.", fields={"athletes": "exceed the capacity"})
         if starts_at is not None and not now - timedelta(days=1) <= starts_at <= now + FURTHEST:
             raise Invalid("The start is not possible.", fields={"starts_at": "must lie within a year"})
-        missing = set(invited) - await self._grants.granting(trainer, invited, "heart_rate")
+        missing = set(invited) - await self._known(invited)
         if missing:
             raise Invalid(
-                "Every athlete must have granted you a look at their heart rate.",
-                fields={f"athletes.{invited.index(each)}": "has not granted it" for each in sorted(missing)},
+                "There is somebody among the athletes whom nobody knows.",
+                fields={f"athletes.{invited.index(each)}": "is not known" for each in sorted(missing)},
             )
         return await self.store(trainer, title, capacity, invited, starts_at)
 
+    async def _known(self, users: Sequence[str]) -> set[str]:
+        known = {"_id": {"$in": list(users)}, "disabled_at": None, "verified_at": {"$ne": None}}
+        return {each["_id"] async for each in self._users.find(known, {"_id": 1})}
+
     async def store(
-        self, trainer: str, title: str, capacity: int, athletes: list[str], starts_at: datetime | None
+        self,
+        trainer: str,
+        title: str,
+        capacity: int,
+        athletes: list[str],
+        starts_at: datetime | None,
+        entered: Sequence[str] = (),
     ) -> Document:
-        """Store a session whose athletes are known to have agreed."""
+        """Store a session whose athletes are known to exist; `entered`: those who have agreed already."""
         now = self._clock.utc()
         document: Document = {
             "_id": new_id(),
@@ -95,6 +105,7 @@ class Coaching:
             "starts_at": starts_at or now,
             "capacity": capacity,
             "athletes": athletes,
+            "entered": list(entered),
             "created_at": now,
             "version": 1,
             "schema_version": 1,
@@ -123,6 +134,19 @@ class Coaching:
         query = {**self._mine(user, session), "state": {"$in": OPEN_STATES}}
         return await self._sessions.find_one(query, {"_id": 1}) is not None
 
+    async def enter(self, session: str, user: str) -> bool:
+        """Go in: from now on everybody in the session may see this athlete. False as for `belongs`."""
+        if not is_id(session):
+            return False
+        query = {**self._mine(user, session), "state": {"$in": OPEN_STATES}}
+        found = await self._sessions.find_one(query, {"trainer": 1, "entered": {"$elemMatch": {"$eq": user}}})
+        if found is None:
+            return False
+        if found["trainer"] != user and not found.get("entered"):
+            entering = {"_id": session, "athletes": user}
+            await self._sessions.update_one(entering, {"$addToSet": {"entered": user}})
+        return True
+
     async def people(self, session: str) -> list[Person]:
         """The trainer and the athletes, by name."""
         found = await self._sessions.find_one({"_id": session}, {"trainer": 1, "athletes": 1})
@@ -133,9 +157,9 @@ class Coaching:
         return [Person(each["_id"], each["name"], each["role"]) async for each in people]
 
     async def share_a_session(self, watcher: str, athlete: str) -> bool:
-        """Whether both belong to one session that is going on."""
+        """Whether both belong to one session that is going on, and the athlete has entered it."""
         query: Document = {
-            "athletes": athlete,
+            "entered": athlete,
             "state": {"$in": ["live", "paused"]},
             "$or": [{"trainer": watcher}, {"athletes": watcher}],
         }
@@ -147,7 +171,9 @@ class Coaching:
             return
         query: Document = {"trainer": trainer, "athletes": athlete, "state": {"$in": OPEN_STATES}}
         for each in await self._sessions.find(query, {"_id": 1}).to_list():
-            await self._sessions.update_one({"_id": each["_id"]}, {"$pull": {"athletes": athlete}})
+            await self._sessions.update_one(
+                {"_id": each["_id"]}, {"$pull": {"athletes": athlete, "entered": athlete}}
+            )
             try:
                 await self._control.tell(MembershipEnded(f"session:{each['_id']}", athlete))
             except OUTAGES:

@@ -73,6 +73,7 @@ INDEXES: tuple[Index, ...] = (
     # coaching
     Index("coaching_sessions", ("trainer", "-created_at", "-_id")),
     Index("coaching_sessions", ("athletes", "-created_at", "-_id")),
+    Index("coaching_sessions", ("entered", "state")),
     # heart rate: `_id` of a batch is {s: stream, n: first seq it covers}, so two writers of one
     # stream cannot both store what comes after the same sample
     Index("heart_batches", ("user", "until_t", "from_t")),

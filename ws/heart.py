@@ -101,7 +101,7 @@ async def hr_open(realtime: Realtime, connection: Connection, data: HrOpen) -> H
     """
     user = _user(connection)
     contexts = realtime.contexts
-    if data.session is not None and not await contexts.coaching.belongs(data.session, user):
+    if data.session is not None and not await contexts.coaching.enter(data.session, user):
         raise NotFound("There is no such session.")
     if connection.feeds is None:
         connection.feeds = Feeds()

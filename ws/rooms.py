@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -63,6 +63,10 @@ async def _session(realtime: Realtime, user: str, subject: str) -> bool:
     return await realtime.contexts.coaching.belongs(subject, user)
 
 
+async def _enter_session(realtime: Realtime, user: str, subject: str) -> bool:
+    return await realtime.contexts.coaching.enter(subject, user)
+
+
 async def _heart(realtime: Realtime, user: str, subject: str) -> bool:
     return await realtime.may_watch(user, subject)
 
@@ -73,15 +77,20 @@ async def _own(_realtime: Realtime, user: str, subject: str) -> bool:
 
 Check = Callable[[Realtime, str, str], Awaitable[bool]]
 KINDS: Final[dict[str, Check]] = {"session": _session, "heart": _heart, "user": _own}
+"""Who may look into a room."""
+DOORS: Final[dict[str, Check]] = {**KINDS, "session": _enter_session}
+"""Who may go in, and what going in means: an athlete agrees to be seen in that session."""
 
 
-async def check(realtime: Realtime, connection: Connection, room: str) -> None:
+async def check(
+    realtime: Realtime, connection: Connection, room: str, rules: Mapping[str, Check] = KINDS
+) -> None:
     """NotFound unless this person may be in the room now; Invalid for what is no room's name."""
     identity = connection.identity
     if identity is None:
         raise Unauthenticated("Send auth first.")
     kind, _, subject = room.partition(":")
-    allowed = KINDS.get(kind)
+    allowed = rules.get(kind)
     if allowed is None or not subject:
         raise Invalid("There is no such kind of room.", fields={"room": "must be one of " + ", ".join(KINDS)})
     if not await allowed(realtime, identity.user, subject):
@@ -91,7 +100,7 @@ async def check(realtime: Realtime, connection: Connection, room: str) -> None:
 @command("room.join", RoomJoin, RoomJoined)
 async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> RoomJoined:
     """Enter a room: what is said there reaches this socket from now on."""
-    await check(realtime, connection, data.room)
+    await check(realtime, connection, data.room, DOORS)
     # First listen, then look: whoever arrives in between is seen twice rather than never.
     confirmed = realtime.hub.join(connection, data.room)
     if confirmed is not None:

@@ -53,15 +53,28 @@ async def test_a_session_in_the_future_is_planned(api: Api) -> None:
     assert not await api.contexts.coaching.share_a_session(tina.id, anna.id)
 
 
-async def test_nobody_is_put_into_a_session_without_having_agreed(api: Api) -> None:
-    """Who granted nothing, who granted something else, who does not exist: all the same answer."""
+async def test_being_invited_shows_nothing_until_the_athlete_enters(api: Api) -> None:
+    """Bob never agreed to anything: Tina may invite him, and sees his heart only once he came in."""
+    tina, bob, ulla = await api.person("Tina", role="trainer"), await api.person("Bob"), await api.person()
+    made = await tina.post("/sessions", {"title": "Hills", "capacity": 5, "athletes": [bob.id]})
+    assert made.status == 201
+    coaching, session = api.contexts.coaching, made.data["id"]
+    assert await coaching.belongs(session, bob.id)
+    assert not await coaching.share_a_session(tina.id, bob.id)
+    assert not await coaching.enter(session, ulla.id)
+    assert await coaching.enter(session, bob.id)
+    assert await coaching.enter(session, bob.id)
+    assert await coaching.share_a_session(tina.id, bob.id)
+    assert not await coaching.share_a_session(ulla.id, bob.id)
+
+
+async def test_nobody_is_invited_who_does_not_exist(api: Api) -> None:
+    """Or whose address was never proved."""
     tina = await api.person("Tina", role="trainer")
-    anna, bob, ulla = await athlete_of(api, tina), await api.person("Bob"), await api.person("Ulla")
-    await bob.post("/grants", {"trainer": tina.id, "data": ["nutrition"]})
-    body = {"title": "Hills", "capacity": 5, "athletes": [anna.id, bob.id, ulla.id, "f" * 24]}
+    anna = await athlete_of(api, tina)
+    body = {"title": "Hills", "capacity": 5, "athletes": [anna.id, "f" * 24]}
     answer = await tina.post("/sessions", body)
-    assert answer.status == 422
-    assert answer.fields == dict.fromkeys(("athletes.1", "athletes.2", "athletes.3"), "has not granted it")
+    assert (answer.status, answer.fields) == (422, {"athletes.1": "is not known"})
     assert (await anna.get("/sessions")).data["items"] == []
 
 

@@ -91,7 +91,7 @@ async def test_c5_ending_a_grant_takes_the_athlete_out_of_the_trainers_sessions(
     made = await tina.post("/sessions", {"title": "Hills", "capacity": 3, "athletes": [anna.id]})
     session = made.data["id"]
     coaching = api.contexts.coaching
-    assert await coaching.belongs(session, anna.id)
+    assert await coaching.enter(session, anna.id)
     assert await coaching.share_a_session(tina.id, anna.id)
     await anna.post("/grants", {"trainer": tina.id, "data": ["workouts"]})
     assert not await coaching.belongs(session, anna.id)
