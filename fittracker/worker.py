@@ -17,6 +17,9 @@ from fittracker.observability import configure_logs
 
 KEEPALIVE_S = 75.0
 SHUTDOWN_S = 5.0
+COLLECT_AFTER = (20_000, 20, 20)
+"""Container objects made, net, between two looks for cycles. Python's default of 700 fits programs that hold
+little: a flush of a thousand streams would make it walk over all sockets several times a second."""
 
 
 class DrainingRunner(web.AppRunner):
@@ -51,4 +54,5 @@ async def make_runner() -> DrainingRunner:
     # What was made so far lives as long as the worker: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     return runner
