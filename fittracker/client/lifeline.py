@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import ClientConnectionError, ClientSession, WSServerHandshakeError
@@ -21,7 +22,13 @@ from fittracker.client.wire import Ending, Wire
 HELLO_S = 10.0
 PING_S = 20.0
 """A server that does not answer a ping within half of this is gone."""
-UNAUTHORIZED = 401
+_REFUSALS = MappingProxyType(
+    {
+        401: "the server does not accept this token",
+        404: "there is no FitTracker server at this address",
+        503: "the server is not ready",
+    }
+)
 
 
 class Lifeline:
@@ -119,7 +126,9 @@ class Lifeline:
             wire = await self._connect(token)
         except WSServerHandshakeError as error:
             wait = retry_after_ms(error.headers.get("Retry-After", "") if error.headers else "")
-            return Ending(error.status, f"the server refused the connection ({error.status})", wait)
+            return Ending(
+                error.status, _REFUSALS.get(error.status, "the server refused the connection"), wait
+            )
         except CommandError as error:
             return _come_back_later(error)
         except (ClientConnectionError, ConnectionLost, TimeoutError) as error:

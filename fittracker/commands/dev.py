@@ -13,6 +13,7 @@ from fittracker.embedded import NoServices
 
 
 @click.command("dev")
+@told
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65_535))
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.  [default: WORKERS, or 2]")
 @click.option(
@@ -23,7 +24,6 @@ from fittracker.embedded import NoServices
     help="Where the database and dev.json are kept.",
 )
 @click.option("--demo/--no-demo", default=True, show_default=True, help="People who train all the time.")
-@told
 def command(port: int, workers: int | None, data: Path, demo: bool) -> None:
     """Run MongoDB, Valkey, a mail box, the server and a demonstration, until Ctrl-C.
 

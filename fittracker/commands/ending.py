@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from config.settings import SettingsError
-from fittracker.client import ClientError, CommandError, ConnectionLost, Disconnected
+from fittracker.client import CommandError, ConnectionLost, Disconnected
 from fittracker.dev.notes import NoNotes
 from fittracker.errors import Failure
 from fittracker.recordings import RecordingError
@@ -38,25 +38,18 @@ def told(function: F) -> F:
             return function(*args, **options)
         except RecordingError as error:
             raise stop(f"the recording cannot be read ({error.reason}): {error}", BAD_FILE) from error
-        except (CommandError, Disconnected) as error:
-            raise stop(_refusal(error), REFUSED) from error
+        except CommandError as error:
+            raise stop(f"the server refused: {error}{_named(error.fields)}", REFUSED) from error
+        except Disconnected as error:
+            raise stop(str(error), REFUSED) from error
         except (ConnectionLost, TimeoutError) as error:
             raise stop(f"no connection: {error}", UNREACHABLE) from error
         except Failure as error:
-            raise stop(_failure(error), REFUSED) from error
+            raise stop(f"{error.detail or error.title}{_named(error.fields)}", REFUSED) from error
         except (SettingsError, NoNotes) as error:
             raise stop(str(error), NOT_SET_UP) from error
 
     return run  # type: ignore[return-value]  # wraps keeps the signature
-
-
-def _refusal(error: ClientError) -> str:
-    fields = getattr(error, "fields", {})
-    return f"the server refused: {error}{_named(fields)}"
-
-
-def _failure(error: Failure) -> str:
-    return f"{error.detail or error.title}{_named(error.fields)}"
 
 
 def _named(fields: dict[str, str]) -> str:

@@ -80,7 +80,7 @@ async def run(options: Options) -> int:
                 return ended.result() if ended.done() else 0
             path = notes.write(options.data, found)
             options.say(f"ready on {options.url}")
-            options.say(_where_to_look(found, path))
+            options.say(_where_to_look(found, path, demo=options.demo))
             return await _until_the_end(options, found, ended, stopping)
 
 
@@ -183,7 +183,7 @@ async def _until_the_end(
     tasks = [
         asyncio.ensure_future(train(options.url, athlete, found.session, place, options.say))
         for place, athlete in enumerate(_athletes(found))
-        if found.session is not None
+        if options.demo and found.session is not None
     ]
     either: set[asyncio.Future[Any]] = {ended, told}
     try:
@@ -203,14 +203,14 @@ def _athletes(found: Notes) -> list[Account]:
     return [each for each in found.people if each.role == "user"]
 
 
-def _where_to_look(found: Notes, path: Path) -> str:
+def _where_to_look(found: Notes, path: Path, *, demo: bool) -> str:
     data = "" if path.parent == Path(".data") else f" --data {path.parent}"
     lines = [
         f"  API            {found.url}/api/v1/docs",
         f"  mails          {found.url}/dev/mail",
         f"  accounts       {path} (sign in as {found.developer.email})",
     ]
-    if found.session is not None:
+    if demo:
         lines.append(f"  watch          fittracker watch --session {found.session}{data}")
     lines.append(f"  watch          fittracker watch --user {found.developer.user}{data}")
     lines.append(f"  replay         fittracker replay RECORDING.fit --speed 100{data}")

@@ -71,7 +71,8 @@ class People:
         known = {account.email: account for account in before.accounts} if before else {}
         developer = await self._account(DEVELOPER, known)
         if not demo:
-            return developer, [], None
+            # Those of an earlier demonstration are still there, for the next one.
+            return developer, before.people if before else [], before.session if before else None
         coach = await self._account(COACH, known)
         athletes = [await self._account(each, known) for each in ATHLETES]
         session = await self._session(coach, [developer, *athletes], before.session if before else None)
