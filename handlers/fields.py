@@ -89,8 +89,8 @@ class Number(fields.Float):
         super().__init__(validate=validate.Range(min=least, max=most), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kw: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.make_error("invalid")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value - value != 0:
+            raise self.make_error("invalid")  # the last one: infinite, or no number, which no range notices
         return value  # a whole number stays one; the range keeps it small
 
 

@@ -1,0 +1,120 @@
+"""Accounts; the stories are in tests/handlers/test_auth.py. Here: what can be told by the time it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from statistics import median
+
+import pytest
+
+from config.settings import Settings
+from fittracker.auth.accounts import Accounts
+from fittracker.contexts import Contexts, open_contexts
+from fittracker.errors import Unauthenticated
+from tests.moving_clock import MovingClock
+
+PASSWORD = "otters-swim-upstream-at-77"
+
+
+@pytest.fixture(scope="module")
+async def slow(settings: Settings, clock: MovingClock) -> AsyncIterator[Contexts]:
+    """With hashes that take long enough to be measured."""
+    async with open_contexts(settings.with_changes(bcrypt_cost=9), clock) as opened:
+        yield opened
+
+
+async def register(accounts: Accounts, email: str, password: str = PASSWORD) -> None:
+    """As from the form."""
+    await accounts.register(email, password, "Anna", "user", {})
+
+
+async def verify(contexts: Contexts, email: str) -> None:
+    """As by the mailed link."""
+    await contexts.database.users.update_one(
+        {"email": email},
+        {"$set": {"verified_at": contexts.clock.utc()}, "$unset": {"verify": "", "unverified_until": ""}},
+    )
+
+
+async def typical(work: Callable[[int], Awaitable[object]]) -> float:
+    """The median time of nine."""
+    took = []
+    for number in range(9):
+        began = time.perf_counter()
+        await work(number)
+        took.append(time.perf_counter() - began)
+    return median(took)
+
+
+async def test_a5_registering_takes_as_long_for_a_taken_address(slow: Contexts) -> None:
+    """Within what a network hides."""
+    await register(slow.accounts, "taken@example.org")
+    await verify(slow, "taken@example.org")
+    free = await typical(lambda n: register(slow.accounts, f"free{n}@example.org"))
+    taken = await typical(lambda _: register(slow.accounts, "taken@example.org"))
+    assert max(free, taken) < 1.5 * min(free, taken), (free, taken)
+
+
+async def test_a4_signing_in_takes_as_long_for_nobody(slow: Contexts) -> None:
+    """Unknown, wrong, unverified, disabled."""
+    accounts, users = slow.accounts, slow.database.users
+    for name in ("good", "disabled"):
+        await register(accounts, f"{name}@example.org")
+        await verify(slow, f"{name}@example.org")
+    await register(accounts, "unverified@example.org")
+    await users.update_one({"email": "disabled@example.org"}, {"$set": {"disabled_at": slow.clock.utc()}})
+
+    async def refused(email: str, password: str) -> None:
+        keys = [key async for key in slow.redis.scan_iter("lockout:*")]
+        if keys:
+            await slow.redis.delete(*keys)
+        with pytest.raises(Unauthenticated):
+            await accounts.login(email, password, device="", address="")
+
+    times = {
+        "nobody": await typical(lambda _: refused("nobody@example.org", PASSWORD)),
+        "no address": await typical(lambda _: refused("no address", PASSWORD)),
+        "wrong": await typical(lambda _: refused("good@example.org", "wrong-wrong-wrong")),
+        "unverified": await typical(lambda _: refused("unverified@example.org", PASSWORD)),
+        "disabled": await typical(lambda _: refused("disabled@example.org", PASSWORD)),
+    }
+    assert max(times.values()) < 1.5 * min(times.values()), times
+
+
+async def test_a3_who_signs_in_after_the_cost_rose_gets_a_new_hash(
+    contexts: Contexts, slow: Contexts
+) -> None:
+    """And the password stays the same."""
+    await register(contexts.accounts, "anna@example.org")
+    await verify(contexts, "anna@example.org")
+    users = slow.database.users
+    before = await users.find_one({"email": "anna@example.org"})
+    await slow.accounts.login("anna@example.org", PASSWORD, device="", address="")
+    after = await users.find_one({"email": "anna@example.org"})
+    assert before is not None
+    assert after is not None
+    assert before["password"].startswith("$2b$04$")
+    assert after["password"].startswith("$2b$09$")
+    await slow.accounts.login("anna@example.org", PASSWORD, device="", address="")
+
+
+async def test_a6_a_verification_link_ends_after_an_hour(contexts: Contexts, clock: MovingClock) -> None:
+    """Only its hash is stored, with its end."""
+    await register(contexts.accounts, "late@example.org")
+    stored = await contexts.database.users.find_one({"email": "late@example.org"})
+    assert stored is not None
+    assert len(stored["verify"]["fingerprint"]) == 64
+    assert (stored["verify"]["expires_at"] - contexts.clock.utc()).total_seconds() == pytest.approx(
+        3_600, abs=5
+    )
+
+
+async def test_names_that_look_like_operators_are_names(contexts: Contexts) -> None:
+    """They go through an aggregation when an account is made; there they are literals."""
+    for name in ("$email", "$$ROOT", "{$ne: null}"):
+        email = f"op{abs(hash(name))}@example.org"
+        await contexts.accounts.register(email, PASSWORD, name, "user", {})
+        stored = await contexts.database.users.find_one({"email": email})
+        assert stored is not None
+        assert stored["name"] == name
