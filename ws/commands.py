@@ -14,9 +14,11 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from ws.frames import HIGHEST_ID
+
 TAG = "__fittracker_command__"
 F = TypeVar("F", bound=Callable[..., Any])
-CommandId = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
+CommandId = Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_ID)]
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import WSMsgType
 from prometheus_client import Counter
 
-from fittracker.errors import BadRequest, Failure, Forbidden, Unauthenticated, Unavailable
+from fittracker.errors import BadRequest, Failure, Forbidden, RateLimited, Unauthenticated, Unavailable
 from fittracker.ids import new_id
 from fittracker.mongo import OUTAGES as MONGO_OUTAGES
 from fittracker.observability import logger
@@ -26,6 +26,7 @@ from ws.realtime import Realtime
 log = logger(__name__)
 
 UNREADABLE_IN_A_ROW: Final = 3
+UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 OUTAGES: Final = (*MONGO_OUTAGES, *REDIS_OUTAGES)
 
 errors = Counter("fittracker_command_errors", "Commands that failed, by code", ["code"])
@@ -33,32 +34,39 @@ _ENDS: Final = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, 
 
 
 async def converse(realtime: Realtime, connection: Connection) -> None:
-    """Serve a socket until it closes."""
+    """Serve a socket until it closes.
+
+    Also when we close it: to return before the close frame is out would let aiohttp send its own, code 1000.
+    """
     receive = connection.socket.receive
     wheel = realtime.wheel
-    while connection.open:
+    while True:
         message: Any = await receive()
         kind = message.type
+        if kind in _ENDS:
+            return
+        if not connection.open:
+            continue  # it was said before the peer could know that we are closing
         connection.heard = wheel.now
         if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
             await hear(realtime, connection, kind is WSMsgType.BINARY, message.data)
         elif kind is WSMsgType.PING:
             await connection.socket.pong(message.data)
-        elif kind in _ENDS:
-            return
 
 
 async def hear(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> None:
     """One frame: a command, or a binary push of heart rate."""
     number: int | None = None
+    counted = False
     try:
         if binary and payload[:1] in BINARY_KINDS:
-            push_binary(realtime, connection, payload)
             connection.unreadable = 0
+            push_binary(realtime, connection, payload)
             return
         frame = _read(realtime, connection, binary, payload)
         number = frame.id
         command: Command = frame.command
+        counted = not command.own_limit
         _admit(realtime, connection, command)
         answer = command.run(realtime, connection, frame.data)
         if command.waits:
@@ -66,14 +74,11 @@ async def hear(realtime: Realtime, connection: Connection, binary: bool, payload
         if number is not None:
             connection.reply(number, answer)
     except msgspec.ValidationError as error:
-        connection.unreadable = 0
-        errors.labels("invalid").inc()
-        connection.fail(addressee(connection.encoding, payload), invalid(error))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        _misread(realtime, connection, payload, error)
+    except UNREADABLE as error:
         _unreadable(connection, str(error))
     except Failure as failure:
-        errors.labels(failure.code).inc()
-        connection.fail(number, failure)
+        _refuse(realtime, connection, number, failure, counted)
     except OUTAGES as error:
         errors.labels("unavailable").inc()
         log.warning("command_unavailable", connection=connection.id, reason=type(error).__name__)
@@ -93,6 +98,32 @@ def _read(realtime: Realtime, connection: Connection, binary: bool, payload: byt
     frame = realtime.decode[connection.encoding](payload)
     connection.unreadable = 0
     return frame
+
+
+def _misread(
+    realtime: Realtime, connection: Connection, payload: bytes, error: msgspec.ValidationError
+) -> None:
+    """A message, but of no command; unless what follows the first fault is no message at all."""
+    try:
+        number = addressee(connection.encoding, payload)
+    except UNREADABLE as worse:
+        _unreadable(connection, str(worse))
+    else:
+        connection.unreadable = 0
+        _refuse(realtime, connection, number, invalid(error), counted=False)
+
+
+def _refuse(
+    realtime: Realtime, connection: Connection, number: int | None, failure: Failure, counted: bool
+) -> None:
+    """Tell the failure. What was refused before it was counted counts now: nonsense must not be free."""
+    if not counted and not isinstance(failure, RateLimited):
+        try:
+            connection.spend(realtime.wheel.now, 1, 0)
+        except RateLimited as limited:
+            failure = limited
+    errors.labels(failure.code).inc()
+    connection.fail(number, failure)
 
 
 def _unreadable(connection: Connection, reason: str) -> None:

@@ -37,7 +37,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         protocols=SUBPROTOCOLS,
         compress=False,
         autoping=False,
-        max_msg_size=realtime.settings.ws_frame_bytes,
+        max_msg_size=realtime.settings.ws_frame_bytes + 1,  # aiohttp refuses what reaches its limit
         decode_text=False,
     )
     await socket.prepare(request)

@@ -21,6 +21,8 @@ from fittracker.errors import Failure, Invalid
 TEXT: Final = 0x81
 BINARY: Final = 0x82
 PING: Final = b"\x89\x00"
+HIGHEST_ID: Final = 2**53 - 1
+"""Of a command: what every language can hold in a number."""
 
 _json = msgspec.json.Encoder(enc_hook=lambda value: _plain(value))
 _msgpack = msgspec.msgpack.Encoder(enc_hook=lambda value: _plain(value))
@@ -76,7 +78,7 @@ class Result(msgspec.Struct, tag="result", tag_field="type"):
     data: Any
 
 
-class ErrorBody(msgspec.Struct, omit_defaults=True):
+class ErrorBody(msgspec.Struct):
     """What went wrong, in the vocabulary that REST uses too; `retry`: whether the same may work later."""
 
     code: str
@@ -84,7 +86,7 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
     detail: str = ""
     fields: dict[str, str] = {}
     retry: bool = False
-    retry_after_ms: int | None = None
+    retry_after_ms: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ErrorFrame(msgspec.Struct, tag="error", tag_field="type"):
@@ -152,7 +154,7 @@ def error_body(failure: Failure) -> ErrorBody:
         detail=failure.detail,
         fields=failure.fields,
         retry=failure.status in {429, 503},
-        retry_after_ms=failure.retry_after_ms,
+        retry_after_ms=msgspec.UNSET if failure.retry_after_ms is None else failure.retry_after_ms,
     )
 
 
@@ -162,21 +164,22 @@ def addressee(encoding: Encoding, payload: bytes) -> int | None:
         number: int | None = _addresses[encoding].decode(payload).id
     except msgspec.ValidationError:
         return None
-    return number if number is not None and number > 0 else None
+    return number if number is not None and 0 < number <= HIGHEST_ID else None
 
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_NAMED = re.compile(r"^Object (?:contains unknown|missing required) field `(?P<name>[^`]*)`")
 
 
 def invalid(error: msgspec.ValidationError) -> Invalid:
     """msgspec's complaint as ours: the sentence, and the field it is about."""
     text = str(error)
     found = _PATH.search(text)
-    if found is None:
-        return Invalid(text)
-    path = found["path"].removeprefix("data.").replace("[...]", "")
-    sentence = text[: found.start()]
-    return Invalid(sentence, fields={path or "data": sentence})
+    sentence = text[: found.start()] if found else text
+    named = _NAMED.match(sentence)
+    path = [found["path"].replace("[...]", "")] if found and found["path"] else []
+    field = ".".join([*path, *([named["name"]] if named else [])])
+    return Invalid(sentence, fields={field.removeprefix("data.") or "data": sentence})
 
 
 def _plain(value: Any) -> Any:

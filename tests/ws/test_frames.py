@@ -73,7 +73,8 @@ class Shell(msgspec.Struct):
     ("payload", "field"),
     [
         (b'{"data":{"bpm":"x"}}', "bpm"),
-        (b'{"data":{"bpm":1,"role":"admin"}}', "data"),
+        (b'{"data":{"bpm":1,"role":"admin"}}', "role"),
+        (b'{"data":{}}', "bpm"),
         (b'{"data":7}', "data"),
     ],
 )
