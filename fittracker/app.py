@@ -19,6 +19,7 @@ from handlers.rest import build_rest
 from ws.endpoint import REALTIME, websocket
 from ws.features import registry
 from ws.realtime import Realtime, new_worker_id
+from ws.reference import commands_markdown
 from ws.watch import Watch
 
 
@@ -71,3 +72,8 @@ async def drain(app: web.Application) -> None:
     app[READINESS].draining = True
     if REALTIME in app:
         await app[REALTIME].drain()
+
+
+def commands_reference() -> str:
+    """`docs/commands.md`: what may be sent over `/ws`, from the registry that the server runs with."""
+    return commands_markdown(registry())
