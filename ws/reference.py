@@ -93,9 +93,8 @@ def _shapes(commands: Iterable[Command]) -> Iterator[str]:
     """Each shape once, by name: what its docstring says, and the limits of its fields."""
     found: dict[str, shapes.StructType] = {}
     for command in commands:
-        for root in (command.data, command.result):
-            for shape in _within(_struct(root)):
-                found[shape.cls.__name__] = shape
+        _gather(_struct(command.data), found)
+        _gather(_struct(command.result), found)
     for name in sorted(found):
         yield from _described(found[name])
 
@@ -117,18 +116,18 @@ def _struct(kind: type) -> shapes.StructType:
     return shape
 
 
-def _within(kind: shapes.Type) -> Iterator[shapes.StructType]:
-    """The structs in a type, itself included."""
+def _gather(kind: shapes.Type, found: dict[str, shapes.StructType]) -> None:
+    """Add the structs in a type, itself included; one may hold itself."""
     match kind:
-        case shapes.StructType(fields=fields):
-            yield kind
+        case shapes.StructType(cls=cls, fields=fields) if cls.__name__ not in found:
+            found[cls.__name__] = kind
             for field in fields:
-                yield from _within(field.type)
+                _gather(field.type, found)
         case shapes.ListType(item_type=inner) | shapes.Metadata(type=inner):
-            yield from _within(inner)
+            _gather(inner, found)
         case shapes.UnionType(types=types):
             for each in types:
-                yield from _within(each)
+                _gather(each, found)
 
 
 def _limits(kind: shapes.Type) -> Iterator[str]:
