@@ -22,6 +22,7 @@ from aiohttp import (
 )
 
 from fittracker.clock import Clock
+from fittracker.embedded.server import free_port
 from tests.nginx import proxy
 from tests.nginx.proxy import OURS, Site
 from tests.people import People, open_people
@@ -271,7 +272,7 @@ async def test_a_flood_is_held_back(worker: LoneWorker, tmp_path: Path) -> None:
 
 async def test_without_workers_the_answer_says_when_to_come_back(tmp_path: Path) -> None:
     """A dead upstream is `unavailable`, for REST and for the upgrade."""
-    site = proxy.lay_out(tmp_path / "etc", f"127.0.0.1:{proxy.free_port()}")
+    site = proxy.lay_out(tmp_path / "etc", f"127.0.0.1:{free_port()}")
     async with proxy.running(site), browser(site) as http:
         async with http.get("/api/v1/users/me") as response:
             assert response.status == 503
