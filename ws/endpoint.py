@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from aiohttp import hdrs, web
 
 from fittracker.address import client_address
@@ -40,7 +41,10 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         max_msg_size=realtime.settings.ws_frame_bytes + 1,  # aiohttp refuses what reaches its limit
         decode_text=False,
     )
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except web.HTTPBadRequest as fault:
+        return _refuse(BadRequest(fault.text or "This is no WebSocket handshake."))
     connection = _connect(realtime, request, socket, address)
     try:
         if identity is not None:
@@ -64,6 +68,8 @@ async def _admit(realtime: Realtime, request: web.Request) -> tuple[str, Identit
     )
     realtime.hub.admit(address)
     identity = await _identify(realtime, request)
+    # Others may have come meanwhile; from here to the list of connections nothing waits any more.
+    realtime.hub.admit(address)
     if identity is not None:
         realtime.hub.admit_user(identity.user)
     return address, identity
@@ -105,8 +111,11 @@ def _refuse(failure: Failure) -> web.Response:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     if failure.retry_after_ms is not None:
         headers[hdrs.RETRY_AFTER] = str(-(-failure.retry_after_ms // 1000))
-    return web.json_response(
-        problem(failure), status=failure.status, headers=headers, content_type="application/problem+json"
+    return web.Response(
+        body=msgspec.json.encode(problem(failure)),
+        status=failure.status,
+        headers=headers,
+        content_type="application/problem+json",
     )
 
 
