@@ -2,7 +2,8 @@
 
 A connection can look healthy and deliver nothing (a half-open peer, a paused server). So every worker listens
 to a channel of its own and, when nothing has come for a while, says something there: if that does not come
-back, the listening connection is replaced. Channels are subscribed only for rooms with members here.
+back, the listening connection is replaced. Channels are subscribed only for rooms with members here, and
+telemetry is published only where somebody listens elsewhere (`ws/interest.py`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import Counter
 
 from fittracker.observability import logger
 from fittracker.redis import CONTROL_CHANNEL, worker_key
+from ws.answers import Answers, Take
+from ws.interest import Interest
 from ws.link import Link, LinkLost, open_link, pack
 
 log = logger(__name__)
@@ -31,6 +35,8 @@ RETRY_S: Final = (0.1, 2.0)
 BACKLOG: Final = 8 * 1024 * 1024
 """Unsent bytes at which publishing drops messages: they are telemetry, a newer one is on its way."""
 CHUNK: Final = 1_000
+LISTENING: Final = b"listening"
+"""Where a worker says that it begins to listen: to the room it names, or without one to all its rooms."""
 
 dropped = Counter(
     "fittracker_broker_dropped", "Messages to other workers that were dropped, Redis being away"
@@ -60,7 +66,7 @@ class Broker:
         self._control = control
         self._reconnected = reconnected
         self._probe = f"probe:{worker}".encode()
-        self._fixed = (CONTROL_CHANNEL.encode(), self._probe)
+        self._fixed = (CONTROL_CHANNEL.encode(), LISTENING, self._probe)
         self._wanted: set[str] = set()
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._listener: Link | None = None
@@ -69,8 +75,8 @@ class Broker:
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
         self._probed: float | None = None
-        self._unanswered = 0
-        self._asked = self._loop.time()
+        self._answers = Answers()
+        self._interest = Interest()
         self._alive_due = 0.0
 
     async def start(self) -> None:
@@ -93,6 +99,7 @@ class Broker:
         for link in (self._publisher, self._listener):
             if link is not None:
                 link.abort()
+        self._answers.lose(LinkLost("This worker ends."))
         for future in self._waiting.values():
             future.cancel()
 
@@ -108,6 +115,8 @@ class Broker:
         if room in self._wanted:
             return self._waiting.get(room)
         self._wanted.add(room)
+        if _streamed(room):
+            self._interest.changes += 1  # an answer on its way may or may not count us
         future = self._waiting[room] = self._loop.create_future()
         if self._listener is not None and self._listener.connected:
             self._listener.send(pack((b"SUBSCRIBE", _channel(room))))
@@ -122,29 +131,43 @@ class Broker:
         if self._listener is not None and self._listener.connected:
             self._listener.send(pack((b"UNSUBSCRIBE", _channel(room))))
 
+    def listened(self, room: str) -> bool:
+        """Whether somebody on another worker may listen to a room; False only where that is known."""
+        return not self._interest.alone(room)
+
     def publish(self, room: str, kind: bytes, key: str, payload: bytes) -> None:
         """Give a message to the other workers; all of one loop turn leave in one write."""
         subject = key.encode()
         body = b"%b%b%c%b%b" % (kind, self._origin, len(subject), subject, payload)
-        self.command(b"PUBLISH", _channel(room), body)
+        self._send((b"PUBLISH", _channel(room), body), partial(self._counted, room, self._interest.changes))
 
     def command(self, *parts: bytes) -> None:
         """Send a command whose answer matters to nobody; dropped while Redis is away."""
+        self._send(parts, None)
+
+    def ask(self, *parts: bytes) -> asyncio.Future[Any]:
+        """Send a command; its answer, text as bytes. LinkLost while Redis is away, or when it refuses."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if not self._send(parts, partial(_settle, future)):
+            future.set_exception(LinkLost("Redis is away."))
+        return future
+
+    def _send(self, parts: tuple[bytes, ...], take: Take | None) -> bool:
         link = self._publisher
         if link is None or not link.connected or link.backlog > BACKLOG:
             dropped.inc()
-            return
-        if self._unanswered == 0:
-            self._asked = self._loop.time()
-        self._unanswered += 1
+            return False
+        self._answers.expect(take, self._loop.time())
         link.send(pack(parts))
+        return True
 
     # -- keeping the connections ---------------------------------------------------------------------
 
     def each_second(self, now: float) -> None:
         """Say that this worker lives; notice a connection that has gone dumb or deaf."""
-        if self._unanswered and now - self._asked > ANSWER_S and self._publisher is not None:
+        if self._answers and now - self._answers.since > ANSWER_S and self._publisher is not None:
             self._publisher.abort()
+        self._interest.age(now)
         if now >= self._alive_due:
             self._alive_due = now + ALIVE_S / 3
             self.command(b"SET", worker_key(self.worker).encode(), b"1", b"EX", b"%d" % ALIVE_S)
@@ -158,14 +181,15 @@ class Broker:
             self.command(b"PUBLISH", self._probe, b"")
 
     async def _open_publisher(self) -> Link:
-        self._unanswered = 0
         return await open_link(self._url, self._answered, name=f"fittracker-pub-{self.worker}")
 
     async def _open_listener(self) -> Link:
         link = await open_link(self._url, self._received, name=f"fittracker-sub-{self.worker}")
         self._heard = self._loop.time()
         self._probed = None
-        channels = [*self._fixed, *map(_channel, self._wanted)]
+        self._interest.forget()  # whoever began to listen meanwhile, we did not hear of it
+        # The fixed ones last: when Redis confirms them, the rooms are listened to.
+        channels = [*map(_channel, self._wanted), *self._fixed]
         for start in range(0, len(channels), CHUNK):
             link.send(pack((b"SUBSCRIBE", *channels[start : start + CHUNK])))
         return link
@@ -174,6 +198,7 @@ class Broker:
         while True:
             assert self._publisher is not None
             await self._publisher.lost
+            self._answers.lose(LinkLost("The connection to Redis broke."))
             self._publisher = await self._again("publisher", self._open_publisher)
             self._alive_due = 0.0
             self._reconnected()
@@ -200,10 +225,15 @@ class Broker:
     # -- what comes in -------------------------------------------------------------------------------
 
     def _answered(self, reply: Any) -> None:
-        self._unanswered = max(self._unanswered - 1, 0)
-        self._asked = self._loop.time()
         if isinstance(reply, Exception):
             log.error("broker_refused", reply=str(reply))
+        self._answers.come(reply, self._loop.time())
+
+    def _counted(self, room: str, asked: int, reply: Any) -> None:
+        """What was published had so many readers, this worker perhaps among them."""
+        own = 1 if room in self._wanted else 0
+        if reply == own and room not in self._waiting:
+            self._interest.note(room, asked)
 
     def _received(self, reply: Any) -> None:
         self._heard = self._loop.time()
@@ -215,9 +245,17 @@ class Broker:
         if kind == b"message":
             self._message(channel, body)
         elif kind == b"subscribe":
-            future = self._waiting.pop(channel[5:].decode(), None)
-            if future is not None and not future.done():
-                future.set_result(None)
+            self._confirmed(channel)
+
+    def _confirmed(self, channel: bytes) -> None:
+        """From now on Redis delivers what is said there."""
+        room = channel[5:].decode() if channel.startswith(b"room:") else ""
+        if channel == self._probe or (room and _streamed(room)):
+            self._interest.changes += 1
+            self.command(b"PUBLISH", LISTENING, room.encode())
+        future = self._waiting.pop(room, None)
+        if future is not None and not future.done():
+            future.set_result(None)
 
     def _message(self, channel: bytes, body: bytes) -> None:
         if channel.startswith(b"room:"):
@@ -226,8 +264,25 @@ class Broker:
             received.inc()
             end = 14 + body[13]
             self._deliver(channel[5:].decode(), body[:1], body[14:end].decode(), body[end:])
+        elif channel == LISTENING:
+            self._interest.strike(body.decode()) if body else self._interest.forget()
         elif channel != self._probe:
             self._control(body)
+
+
+def _settle(future: asyncio.Future[Any], reply: Any) -> None:
+    """Hand an answer to whoever still waits for it."""
+    if future.done():
+        return
+    if isinstance(reply, Exception):
+        future.set_exception(reply if isinstance(reply, LinkLost) else LinkLost(str(reply)))
+    else:
+        future.set_result(reply)
+
+
+def _streamed(room: str) -> bool:
+    """Whether telemetry is ever sent to such a room: each socket is in one where it is not."""
+    return not room.startswith("user:")
 
 
 def _channel(room: str) -> bytes:

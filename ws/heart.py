@@ -260,9 +260,11 @@ def _push(realtime: Realtime, connection: Connection, feed: Feed, rows: Sequence
         return
     stream.heard = realtime.wheel.now
     if stream.pulse.t != seen:
-        at = realtime.at()
+        hub = realtime.hub
         for room in feed.rooms:
-            realtime.hub.telemetry(room, feed.user, update(stream.pulse, feed.athlete, room, at))
+            if hub.listened(room):
+                payload = update(stream.pulse, feed.athlete, room, realtime.at())
+                hub.telemetry(room, feed.user, payload)
     for alert in alerts:
         tell_alert(realtime, feed.rooms, feed.user, alert)
 

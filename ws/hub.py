@@ -22,6 +22,9 @@ class Bus(Protocol):
     def unsubscribe(self, room: str) -> None:
         """Stop listening to a room."""
 
+    def listened(self, room: str) -> bool:
+        """Whether somebody on another worker may listen to a room; False only where that is known."""
+
     def publish(self, room: str, kind: bytes, key: str, payload: bytes) -> None:
         """Give a message to the other workers, at the end of the loop turn."""
 
@@ -160,10 +163,15 @@ class Hub:
 
     # -- fan-out -------------------------------------------------------------------------------------
 
+    def listened(self, name: str) -> bool:
+        """Whether telemetry to this room would have a reader, here or on another worker."""
+        return name in self.rooms or self._bus.listened(name)
+
     def telemetry(self, name: str, key: str, payload: bytes) -> None:
         """Newest-wins data about `key` (an athlete) to everybody in the room, on every worker."""
         self.deliver_telemetry(name, key, payload)
-        self._bus.publish(name, TELEMETRY, key, payload)
+        if self._bus.listened(name):
+            self._bus.publish(name, TELEMETRY, key, payload)
 
     def deliver_telemetry(self, name: str, key: str, payload: bytes) -> None:
         """The same, to the members on this worker only."""

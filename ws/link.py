@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import hiredis
 from redis.asyncio.connection import parse_url
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fittracker.observability import logger
 
@@ -21,8 +22,8 @@ log = logger(__name__)
 CONNECT_S = 5.0
 
 
-class LinkLost(Exception):  # noqa: N818  it reads as what happened
-    """The connection could not be made, or is gone."""
+class LinkLost(RedisConnectionError):  # noqa: N818  it reads as what happened
+    """The connection could not be made, or is gone; for whoever asked, Redis is away."""
 
 
 def pack(parts: tuple[bytes, ...]) -> bytes:

@@ -7,6 +7,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -63,7 +64,7 @@ class Realtime:
             control=self._heed,
             reconnected=self._reconnected,
         )
-        self.presence = Presence(self.broker, contexts.redis)
+        self.presence = Presence(self.broker)
         self.hub = Hub(
             loop,
             self.broker,
@@ -76,7 +77,7 @@ class Realtime:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
-        self._stamp = (0, b"")
+        self._second = (0, b"")
         self._turned = loop.time()
 
     # -- small services ------------------------------------------------------------------------------
@@ -87,11 +88,12 @@ class Realtime:
         return f"{self.worker}-{self._count}"
 
     def at(self) -> bytes:
-        """Now, as `at` of an event; many events of a millisecond share one rendering."""
-        now = self.contexts.clock.now_ms()
-        if now != self._stamp[0]:
-            self._stamp = (now, rfc3339(self.contexts.clock.utc()).encode())
-        return self._stamp[1]
+        """Now, as `at` of an event; all events of a second share the rendering of most of it."""
+        second, ms = divmod(self.contexts.clock.now_ms(), 1_000)
+        if second != self._second[0]:
+            whole = rfc3339(datetime.fromtimestamp(second, UTC)).encode()
+            self._second = (second, whole.removesuffix(b"000Z"))
+        return b"%b%03dZ" % (self._second[1], ms)
 
     def event(self, kind: str, room: str, data: Any) -> Outgoing:
         """An event to a room, stamped with now."""

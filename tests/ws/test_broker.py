@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from fittracker.redis import CONTROL_CHANNEL, worker_key
 from ws.broker import ANSWER_S, IDLE_S, Broker
+from ws.link import LinkLost
 
 Message = tuple[str, bytes, str, bytes]
 
@@ -175,3 +176,67 @@ async def test_a_worker_says_that_it_lives_and_that_it_goes(redis_url: str, redi
         async with asyncio.timeout(10):
             while await redis.exists(key):
                 await asyncio.sleep(0.01)
+
+
+async def deaf_to(worker: Worker, room: str) -> None:
+    """Publish until it is known there that nobody else listens to the room."""
+    async with asyncio.timeout(10):
+        while worker.broker.listened(room):
+            worker.broker.publish(room, b"t", "u", b"{}")
+            await asyncio.sleep(0.01)
+
+
+async def test_a_room_that_nobody_else_listens_to_is_known_until_somebody_does(redis_url: str) -> None:
+    """The first word of the new listener's worker ends it, not the next look."""
+    async with workers(redis_url) as (one, two):
+        await deaf_to(one, "heart:u")
+        await two.listens_to("heart:u")
+        await eventually(lambda: one.broker.listened("heart:u"))
+        one.broker.publish("heart:u", b"t", "u", b"now")
+        assert (await two.next())[3] == b"now"
+
+
+async def test_ones_own_ears_do_not_count(redis_url: str) -> None:
+    """Members here are served directly; what counts is whether anybody else would read it."""
+    async with workers(redis_url) as (one, two):
+        await one.listens_to("session:s")
+        await deaf_to(one, "session:s")
+        await two.listens_to("session:s")
+        await eventually(lambda: one.broker.listened("session:s"))
+        for _ in range(3):
+            one.broker.publish("session:s", b"t", "u", b"{}")
+            await two.next()
+        assert one.broker.listened("session:s")
+
+
+async def test_a_worker_whose_ears_were_replaced_is_published_to_again(redis_url: str, redis: Redis) -> None:
+    """While it was away it was counted as nobody. (Nothing ages here: nobody calls `each_second`.)"""
+    async with workers(redis_url) as (one, two):
+        await deaf_to(one, "heart:u")
+        await kill(redis, f"fittracker-sub-{two.broker.worker}")
+        await eventually(lambda: one.broker.listened("heart:u"))
+
+
+async def test_answers_come_to_whoever_asked(redis_url: str, redis: Redis) -> None:
+    """In one pipeline with commands that nobody waits for."""
+    async with workers(redis_url) as (one, _):
+        one.broker.command(b"SET", b"count", b"41")
+        asked = one.broker.ask(b"INCR", b"count")
+        one.broker.command(b"INCR", b"count")
+        assert await asyncio.wait_for(asked, 10) == 42
+        assert await asyncio.wait_for(one.broker.ask(b"GET", b"count"), 10) == b"43"
+        with pytest.raises(LinkLost, match="not an integer"):
+            await one.broker.ask(b"INCRBY", b"count", b"much")
+
+
+async def test_whoever_waits_for_an_answer_learns_that_redis_is_away(redis_url: str, redis: Redis) -> None:
+    """At once, both those who had asked and those who ask while there is no connection."""
+    async with workers(redis_url) as (one, _):
+        waiting = one.broker.ask(b"BLPOP", b"never", b"0")
+        await kill(redis, f"fittracker-pub-{one.broker.worker}")
+        with pytest.raises(LinkLost):
+            await asyncio.wait_for(waiting, 10)
+        await eventually(lambda: one.reconnections == 1)
+        assert await asyncio.wait_for(one.broker.ask(b"PING"), 10) == b"PONG"
+    with pytest.raises(LinkLost):
+        await one.broker.ask(b"PING")
