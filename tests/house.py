@@ -39,12 +39,15 @@ class House:
         (connection,) = self.realtime.hub.of_user(user)
         return connection
 
-    def later(self, seconds: float) -> None:
-        """Let the wheel find, turn by turn, that so much time has passed; nothing else notices."""
-        wheel = self.realtime.wheel
-        until = wheel.now + seconds
-        while wheel.now < until:
-            wheel.advance(min(wheel.now + 1.0, until))
+    @property
+    def newest(self) -> Connection:
+        """The server's end of the socket that was opened last."""
+        return list(self.realtime.hub.connections.values())[-1]
+
+    def look(self, connection: Connection, seconds: float) -> float | None:
+        """Do what the wheel does with a socket so long after it was opened; in how many s it looks again."""
+        again = connection.check(connection.opened + seconds)
+        return None if again is None else again - connection.opened - seconds
 
 
 @asynccontextmanager

@@ -227,7 +227,7 @@ class Connection:
         if now - self.pinged >= limits.ws_ping_s:
             self.pinged = now
             self.write(PING)
-        return self._next_check(now)
+        return self.next_look(now)
 
     def _expiry(self, now: float) -> bool:
         """Warn 60 s before the token ends, close when it has; whether it closed."""
@@ -240,7 +240,8 @@ class Connection:
             self.tell("auth.expiring", {"in_s": int(left)})
         return False
 
-    def _next_check(self, now: float) -> float:
+    def next_look(self, now: float) -> float:
+        """When time may demand something of this socket again."""
         moments = [self.pinged + self._limits.ws_ping_s]
         if self.identity is None:
             moments.append(self.opened + self._limits.ws_auth_s)

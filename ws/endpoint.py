@@ -49,6 +49,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     try:
         if identity is not None:
             welcome(realtime, connection, identity)
+        realtime.wheel.add(connection, connection.next_look(realtime.wheel.now))
         await converse(realtime, connection)
     finally:
         connection.open = False
@@ -138,5 +139,4 @@ def _connect(realtime: Realtime, request: web.Request, socket: Socket, address: 
     realtime.hub.add(connection)
     if realtime.draining:
         connection.close(Close.RESTART, "the server restarts")
-    realtime.wheel.add(connection, realtime.wheel.now + realtime.settings.ws_auth_s)
     return connection

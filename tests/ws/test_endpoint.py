@@ -233,7 +233,7 @@ async def crowd_in(house: House, tokens: list[str | None]) -> tuple[int, list[in
             await asyncio.sleep(0.01)
     leave.set()
     await asyncio.gather(*tasks)
-    assert all(int((error.headers or {})["Retry-After"]) > 0 for error in refused)
+    assert all(int((error.headers or {"Retry-After": "0"})["Retry-After"]) > 0 for error in refused)
     return len(opened), [error.status for error in refused]
 
 
