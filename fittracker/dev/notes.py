@@ -45,6 +45,7 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
 
 def write(data: Path, notes: Notes) -> Path:
     """Put the file in place, whole or not at all, readable for its owner alone; where it is."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)  # not there yet where no server was started in it
     path = data / NAME
     fresh = path.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
