@@ -14,6 +14,7 @@ from typing import Final
 
 from fittracker.clock import Clock
 from fittracker.control import Control, MembershipEnded
+from fittracker.entrance import OPEN_STATES, Entrance
 from fittracker.errors import Invalid, NotFound
 from fittracker.grants import Grants
 from fittracker.ids import is_id, new_id
@@ -26,7 +27,6 @@ log = logger(__name__)
 
 MOST_CAPACITY: Final = 1_000
 FURTHEST: Final = timedelta(days=366)
-OPEN_STATES: Final = ("planned", "live", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Coaching:
         self._grants = grants
         self._control = control
         self._clock = clock
+        self._entrance = Entrance(self._sessions)
         grants.when_ended(self.part)
 
     # -- creating and reading ------------------------------------------------------------------------
@@ -129,23 +130,11 @@ class Coaching:
 
     async def belongs(self, session: str, user: str) -> bool:
         """Whether this person is the trainer or an athlete of a session that is not over."""
-        if not is_id(session):
-            return False
-        query = {**self._mine(user, session), "state": {"$in": OPEN_STATES}}
-        return await self._sessions.find_one(query, {"_id": 1}) is not None
+        return await self._entrance.belongs(session, user)
 
     async def enter(self, session: str, user: str) -> bool:
         """Go in: from now on everybody in the session may see this athlete. False as for `belongs`."""
-        if not is_id(session):
-            return False
-        query = {**self._mine(user, session), "state": {"$in": OPEN_STATES}}
-        found = await self._sessions.find_one(query, {"trainer": 1, "entered": {"$elemMatch": {"$eq": user}}})
-        if found is None:
-            return False
-        if found["trainer"] != user and not found.get("entered"):
-            entering = {"_id": session, "athletes": user}
-            await self._sessions.update_one(entering, {"$addToSet": {"entered": user}})
-        return True
+        return await self._entrance.enter(session, user)
 
     async def people(self, session: str) -> list[Person]:
         """The trainer and the athletes, by name."""
