@@ -3,12 +3,12 @@
 Three layers: this worker's memory for at most a second, Redis for some minutes, MongoDB for the truth.
 Ending a sign-in is written to MongoDB first, then to Redis, where it overrides what a slower reader may
 still put there (readers only write where nothing is). When Redis is away, MongoDB is asked each time;
-when MongoDB is away as well, nobody gets in.
+when MongoDB is away as well, nobody gets in. Whoever asks at the same time is looked up together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from fittracker.breaker import Breaker, RedisAway
 from fittracker.clock import Clock
 from fittracker.control import Control, SessionEnded, UserChanged
+from fittracker.herd import Herd
 from fittracker.mongo import Database, Document
 from fittracker.observability import logger
 from fittracker.redis import session_key
@@ -53,7 +54,7 @@ _WITH_OWNER: Final[list[Document]] = [
             "as": "owner",
         }
     },
-    {"$project": {"user": 1, "scopes": 1, "owner": 1}},
+    {"$project": {"user": 1, "scopes": 1, "fingerprint": 1, "owner": 1}},
 ]
 
 _UPDATE: Final = (
@@ -62,6 +63,8 @@ _UPDATE: Final = (
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(State).decode
+
+Load = Callable[[list[str]], Awaitable[dict[str, State | None]]]
 
 
 class Liveness:
@@ -90,6 +93,8 @@ class Liveness:
         self._ended_s = max(life_s, SHARED_S)
         self._shared_s = min(life_s, SHARED_S)
         self._update = redis.register_script(_UPDATE)
+        self._by_sid: Herd[str, State | None] = Herd(self._find_sessions)
+        self._by_fingerprint: Herd[str, State | None] = Herd(self._find_devices)
         self._local: dict[str, tuple[float, State | None]] = {}
         self._owed: dict[str, float] = {}
 
@@ -97,26 +102,20 @@ class Liveness:
 
     async def of_session(self, sid: str) -> State | None:
         """The state of a session, None where it is over or its owner may not come in."""
-        return await self._look(sid, device=False)
+        return await self._look(self._by_sid, sid)
 
     async def of_device(self, fingerprint: str) -> State | None:
         """The same for a device token."""
-        return await self._look(fingerprint, device=True)
+        return await self._look(self._by_fingerprint, fingerprint)
 
-    async def _look(self, key: str, *, device: bool) -> State | None:
+    async def _look(self, herd: Herd[str, State | None], key: str) -> State | None:
         now = self._clock.monotonic()
         known = self._local.get(key)
         if known is not None and known[0] > now:
             return known[1]
-        cached = await self._shared(key)
-        if cached is None:
-            state = await (self._load_device(key) if device else self._load_session(key))
-            if state is None and device:
-                return None  # anybody can make up device tokens: they get no memory of ours
-            await self._share(key, state)
-        else:
-            state = None if cached == ENDED else _decode(cached)
-        self._keep(key, state, now)
+        state = await herd.ask(key)
+        if state is not None or herd is self._by_sid:  # made-up device tokens get no memory of ours
+            self._keep(key, state, now)
         return state
 
     def _keep(self, key: str, state: State | None, now: float) -> None:
@@ -125,32 +124,59 @@ class Liveness:
         while len(self._local) > MOST_LOCAL:
             del self._local[next(iter(self._local))]
 
-    async def _shared(self, key: str) -> str | None:
-        if key in self._owed:
-            return ENDED
-        try:
-            found = await self._breaker.call(lambda: self._redis.get(session_key(key)))
-        except RedisAway:
-            return None
-        return found if isinstance(found, str) else None
+    async def _find_sessions(self, sids: list[str]) -> dict[str, State | None]:
+        return await self._find(sids, self._load_sessions)
 
-    async def _share(self, key: str, state: State | None) -> None:
-        value = ENDED if state is None else _encode(state)
-        try:
-            await self._breaker.call(
-                lambda: self._redis.set(session_key(key), value, ex=self._shared_s, nx=True)
-            )
-        except RedisAway:
-            log.debug("liveness_not_shared")
+    async def _find_devices(self, fingerprints: list[str]) -> dict[str, State | None]:
+        return await self._find(fingerprints, self._load_devices)
 
-    async def _load_session(self, sid: str) -> State | None:
-        alive = {"_id": sid, "ended_at": None, "expires_at": {"$gt": self._clock.utc()}}
+    async def _find(self, keys: list[str], load: Load) -> dict[str, State | None]:
+        """Look in Redis for all of them, in MongoDB for those it does not know."""
+        found = await self._shared(keys)
+        unknown = [key for key in keys if key not in found]
+        if unknown:
+            loaded = await load(unknown)
+            await self._share(loaded)
+            found |= {key: loaded.get(key) for key in unknown}
+        return found
+
+    async def _shared(self, keys: list[str]) -> dict[str, State | None]:
+        """What Redis knows, nothing while it is away; what is owed to it counts as told."""
+        known: dict[str, State | None] = {key: None for key in keys if key in self._owed}
+        wanted = [key for key in keys if key not in known]
+        if wanted:
+            try:
+                values = await self._breaker.call(lambda: self._redis.mget(map(session_key, wanted)))
+            except RedisAway:
+                return known
+            for key, value in zip(wanted, values, strict=True):
+                if value is not None:
+                    known[key] = None if value == ENDED else _decode(value)
+        return known
+
+    async def _share(self, states: Mapping[str, State | None]) -> None:
+        """Tell Redis, where it knows nothing yet."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key, state in states.items():
+                value = ENDED if state is None else _encode(state)
+                pipeline.set(session_key(key), value, ex=self._shared_s, nx=True)
+            try:
+                await self._breaker.call(pipeline.execute)
+            except RedisAway:
+                log.debug("liveness_not_shared")
+
+    async def _load_sessions(self, sids: list[str]) -> dict[str, State | None]:
+        """The living ones, and None for all others: everybody may know that those are over."""
+        alive = {"_id": {"$in": sids}, "ended_at": None, "expires_at": {"$gt": self._clock.utc()}}
         rows = await (await self._sessions.aggregate([{"$match": alive}, *_WITH_OWNER])).to_list()
-        return _state(rows)
+        return {**dict.fromkeys(sids), **{row["_id"]: _state(row) for row in rows}}
 
-    async def _load_device(self, fingerprint: str) -> State | None:
-        found = [{"$match": {"fingerprint": fingerprint}}, *_WITH_OWNER]
-        return _state(await (await self._device_tokens.aggregate(found)).to_list())
+    async def _load_devices(self, fingerprints: list[str]) -> dict[str, State | None]:
+        """The living ones alone: anybody can make up device tokens, and Redis must not fill with them."""
+        known = [{"$match": {"fingerprint": {"$in": fingerprints}}}, *_WITH_OWNER]
+        rows = await (await self._device_tokens.aggregate(known)).to_list()
+        states = {row["fingerprint"]: _state(row) for row in rows}
+        return {fingerprint: state for fingerprint, state in states.items() if state is not None}
 
     async def gone(self, sids: Collection[str], device_sids: Collection[str]) -> set[str]:
         """Those of these sign-ins that are over, by one look at MongoDB each: for sockets that stay open."""
@@ -165,7 +191,7 @@ class Liveness:
 
     async def begin(self, key: str, state: State) -> None:
         """A sign-in has begun: the first request finds it in Redis."""
-        await self._share(key, state)
+        await self._share({key: state})
 
     async def update(self, key: str, state: State) -> None:
         """What is known of the owner has changed (a name, a role); what has ended stays ended."""
@@ -229,9 +255,8 @@ class Liveness:
             del self._local[key]
 
 
-def _state(rows: list[Document]) -> State | None:
-    if not rows or not rows[0]["owner"]:
+def _state(row: Document) -> State | None:
+    if not row["owner"]:
         return None
-    row, owner = rows[0], rows[0]["owner"][0]
-    scopes = row.get("scopes")
+    owner, scopes = row["owner"][0], row.get("scopes")
     return State(row["_id"], row["user"], owner["name"], owner["role"], tuple(scopes) if scopes else None)

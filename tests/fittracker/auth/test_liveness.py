@@ -96,7 +96,7 @@ async def test_a_slow_reader_does_not_bring_an_ended_session_back(contexts: Cont
     late = State(sid, person["_id"], "Anna", "user")
     liveness = _liveness(contexts)
     await liveness.update(sid, late)
-    await liveness._share(sid, late)
+    await liveness._share({sid: late})
     assert not await is_in(contexts, token)
 
 
@@ -124,6 +124,27 @@ async def test_a_token_of_another_persons_session_is_none(contexts: Contexts, se
     _, sid = await sign_in(contexts, anna)
     mixed, _ = contexts.sessions._tokens.issue(bob["_id"], sid, "user")
     assert not await is_in(contexts, mixed)
+
+
+async def test_everybody_who_comes_back_at_once_is_told_apart(contexts: Contexts, settle: Settle) -> None:
+    """One look answers for all: sessions that Redis knows, that it forgot, that are over; devices, too."""
+    people = [await settle(f"Person {place}") for place in range(12)]
+    signed = [await sign_in(contexts, person) for person in people]
+    for _, sid in signed[::2]:
+        await contexts.redis.delete(session_key(sid))
+    for person, (_, sid) in list(zip(people, signed, strict=True))[::3]:
+        await contexts.sessions.end(person["_id"], sid)
+    devices = [
+        await contexts.device_tokens.create(person["_id"], "strap", ["telemetry:write"])
+        for person in people[:3]
+    ]
+    contexts.authenticator.forget_user(people[0]["_id"])
+    tokens = [token for token, _ in signed] + [token for _, token in devices] + ["ftd_" + "y" * 43]
+    asked = [contexts.authenticator.authenticate(token) for token in tokens]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    names = ["out" if isinstance(each, Unauthenticated) else each.name for each in found]
+    in_session = ["out" if place % 3 == 0 else f"Person {place}" for place in range(12)]
+    assert names == [*in_session, "Person 0", "Person 1", "Person 2", "out"]
 
 
 async def test_made_up_device_tokens_leave_no_trace(contexts: Contexts) -> None:
