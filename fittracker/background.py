@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -14,6 +14,7 @@ log = logger(__name__)
 
 MOST: Final = 500
 LAST_WORDS_S: Final = 5.0
+CANCEL_AGAIN_S: Final = 0.5
 
 
 class Background(AbstractAsyncContextManager["Background"]):
@@ -50,6 +51,27 @@ class Background(AbstractAsyncContextManager["Background"]):
     ) -> None:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=LAST_WORDS_S)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(end, tuple(self._tasks)))
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Do this beside the block, and end it with the block."""
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    try:
+        yield
+    finally:
+        await end(task)
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel until it has ended; its failure, if there is one, is logged.
+
+    Once is not enough: a cancellation that comes at the very moment of what is waited for gets lost in some
+    libraries, `asyncio.wait_for` of Python 3.11 among them, and whoever awaits such a task waits for ever.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("background_work_failed", work=task.get_name(), exc_info=error)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from fittracker.auth.liveness import Liveness
+from fittracker.background import beside
 from fittracker.grants import Grants
 from fittracker.mongo import DATABASE_ERRORS
 from fittracker.observability import logger
@@ -28,13 +29,8 @@ class Housekeeping:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Go on until the block ends."""
-        task = asyncio.create_task(self._run(), name="housekeeping")
-        try:
+        async with beside(self._run(), "housekeeping"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         turn = 0

@@ -22,6 +22,7 @@ from prometheus_client import Counter
 from pymongo import ReturnDocument
 
 from config.settings import Settings
+from fittracker.background import beside
 from fittracker.clock import Clock
 from fittracker.ids import new_id
 from fittracker.mongo import DATABASE_ERRORS, Database, Document
@@ -101,13 +102,8 @@ class Mail:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send in the background; what is not sent at the end another worker sends."""
-        task = asyncio.create_task(self._run(), name="mail-outbox")
-        try:
+        async with beside(self._run(), "mail-outbox"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _run(self) -> None:
         while True:
@@ -120,7 +116,8 @@ class Mail:
             except Exception:
                 log.exception("outbox_failed")  # a defect in one mail must not keep all others back
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._more.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._more.wait()
 
     async def send_one(self) -> bool:
         """Try the mail that is due longest; False where none is."""
