@@ -91,6 +91,7 @@ class HeartStream:
         A ValueError for a sample that no server takes; the ones before it are taken.
         """
         for sample in samples:
+            self._raise_failure()
             if self._closing:
                 raise ClientError("this stream is closed")
             await self._until(lambda: len(self._held) < self._bound)
@@ -133,9 +134,12 @@ class HeartStream:
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
-            if self._failure is not None:
-                raise self._failure
+            self._raise_failure()
             await self._bell.wait()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     # -- what the connection says --------------------------------------------------------------------
 
