@@ -82,6 +82,7 @@ class Broker:
     async def start(self) -> None:
         """Open both connections; raises LinkLost when Redis cannot be reached at all."""
         self._publisher = await self._open_publisher()
+        self._say_alive(None)
         self._listener = await self._open_listener()
         self._tasks = [
             asyncio.create_task(self._keep_publisher(), name="broker-publisher"),
@@ -126,8 +127,8 @@ class Broker:
         """Stop listening to a room."""
         self._wanted.discard(room)
         future = self._waiting.pop(room, None)
-        if future is not None:
-            future.cancel()
+        if future is not None and not future.done():
+            future.set_result(None)  # whoever waits for it looks again whether they are still in the room
         if self._listener is not None and self._listener.connected:
             self._listener.send(pack((b"UNSUBSCRIBE", _channel(room))))
 
@@ -169,8 +170,7 @@ class Broker:
             self._publisher.abort()
         self._interest.age(now)
         if now >= self._alive_due:
-            self._alive_due = now + ALIVE_S / 3
-            self.command(b"SET", worker_key(self.worker).encode(), b"1", b"EX", b"%d" % ALIVE_S)
+            self._say_alive(self._was_alive)
         if self._probed is not None and now - self._probed > ANSWER_S:
             self._probed = None
             if self._listener is not None:
@@ -179,6 +179,16 @@ class Broker:
         elif self._probed is None and now - self._heard > IDLE_S:
             self._probed = now
             self.command(b"PUBLISH", self._probe, b"")
+
+    def _say_alive(self, take: Take | None) -> None:
+        self._alive_due = self._loop.time() + ALIVE_S / 3
+        key = worker_key(self.worker).encode()
+        self._send((b"SET", key, b"1", b"EX", b"%d" % ALIVE_S, b"GET"), take)
+
+    def _was_alive(self, before: Any) -> None:
+        """Where we had counted as dead, our people may have been taken for ghosts: say them again."""
+        if before is None:
+            self._reconnected()
 
     async def _open_publisher(self) -> Link:
         return await open_link(self._url, self._answered, name=f"fittracker-pub-{self.worker}")
@@ -200,7 +210,7 @@ class Broker:
             await self._publisher.lost
             self._answers.lose(LinkLost("The connection to Redis broke."))
             self._publisher = await self._again("publisher", self._open_publisher)
-            self._alive_due = 0.0
+            self._say_alive(None)  # first: whose worker is not alive is a ghost
             self._reconnected()
 
     async def _keep_listener(self) -> None:

@@ -284,9 +284,7 @@ async def hr_watch(realtime: Realtime, connection: Connection, data: Athlete) ->
     """See an athlete's heart rate live: one's own, with their grant, or in a session that both belong to."""
     if not await realtime.may_watch(_user(connection), data.user):
         raise NotFound("There is nobody of that name to watch.")
-    confirmed = realtime.hub.join(connection, f"heart:{data.user}")
-    if confirmed is not None:
-        await confirmed
+    await realtime.join(connection, f"heart:{data.user}")
     return NOTHING
 
 

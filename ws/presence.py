@@ -6,7 +6,9 @@ them then removes them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -41,7 +43,7 @@ class Sender(Protocol):
     def command(self, *parts: bytes) -> None:
         """Send one whose answer matters to nobody."""
 
-    def ask(self, *parts: bytes) -> Awaitable[Any]:
+    def ask(self, *parts: bytes) -> asyncio.Future[Any]:
         """Send one; its answer, text as bytes."""
 
 
@@ -53,6 +55,7 @@ class Presence:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
+        self._owed: set[tuple[str, str]] = set()  # room and user of those whose leaving Redis did not hear
 
     def arrived(self, room: str, user: str, name: str, role: str) -> None:
         """This person now has a connection of this worker in the room."""
@@ -62,12 +65,21 @@ class Presence:
 
     def left(self, room: str, user: str) -> None:
         """This person has no connection of this worker in the room any more."""
-        self._sender.command(b"HDEL", presence_key(room).encode(), self._field(user))
+        answer = self._sender.ask(b"HDEL", presence_key(room).encode(), self._field(user))
+        answer.add_done_callback(partial(self._gone, room, user))
+
+    def _gone(self, room: str, user: str, answer: asyncio.Future[Any]) -> None:
+        if not answer.cancelled() and answer.exception() is not None:
+            self._owed.add((room, user))
 
     def announce(self, present: Callable[[], Present]) -> None:
-        """Say everything again: Redis may have lost its memory."""
+        """Say everything again: Redis may have lost its memory, or have missed what was said meanwhile."""
+        owed, self._owed = self._owed, set()
         for room, user, name, role in present():
             self.arrived(room, user, name, role)
+            owed.discard((room, user))
+        for room, user in owed:
+            self.left(room, user)
 
     async def count(self, room: str) -> int:
         """How many people are in the room: cheap, and may count somebody on two workers twice."""

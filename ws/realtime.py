@@ -17,6 +17,7 @@ from config.settings import Settings
 from fittracker import control
 from fittracker.clock import rfc3339
 from fittracker.contexts import Contexts
+from fittracker.errors import NotFound
 from fittracker.observability import logger
 from fittracker.telemetry import Telemetry
 from ws.broker import Broker
@@ -30,6 +31,8 @@ from ws.writer import Writer
 
 log = logger(__name__)
 
+CONFIRM_S = 2.0
+"""How long a joining socket waits for Redis."""
 CLOSE_S = 2.0
 """How long a peer may take to answer a close frame."""
 
@@ -109,6 +112,19 @@ class Realtime:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background_work_failed", work=task.get_name(), exc_info=error)
+
+    async def join(self, connection: Connection, room: str) -> None:
+        """Put a socket into a room, and wait until the other workers reach it there too.
+
+        While Redis is away that takes until it is back, and nobody waits so long: this worker's members are
+        reached at once. NotFound where the socket was taken out of the room meanwhile.
+        """
+        confirmed = self.hub.join(connection, room)
+        if confirmed is not None:
+            # Several sockets may wait for one confirmation: one that leaves must not take it along.
+            await asyncio.wait((confirmed,), timeout=CONFIRM_S)
+        if room not in connection.rooms:
+            raise NotFound("There is no such room.")
 
     # -- life ----------------------------------------------------------------------------------------
 

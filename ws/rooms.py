@@ -102,9 +102,7 @@ async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> Ro
     """Enter a room: what is said there reaches this socket from now on."""
     await check(realtime, connection, data.room, DOORS)
     # First listen, then look: whoever arrives in between is seen twice rather than never.
-    confirmed = realtime.hub.join(connection, data.room)
-    if confirmed is not None:
-        await confirmed
+    await realtime.join(connection, data.room)
     count = await realtime.presence.count(data.room)
     # Two thousand people who join at once must not each be sent the other 1,999.
     present = await realtime.presence.members(data.room) if count <= MOST_MEMBERS else []
