@@ -27,7 +27,7 @@ class Series:
 
     def add(self, batch: Document) -> None:
         """Append a stored batch. A sample without contact has heart rate 0, whatever the sensor said."""
-        self.t += batch["t"]
+        self.t += map(int, batch["t"])  # the driver's Int64 is an int to all but the JSON encoder
         contact = batch.get("contact")
         if contact is None:
             self.bpm += batch["bpm"]

@@ -31,7 +31,10 @@ def command(target: Target, users: tuple[str, ...], sessions: tuple[str, ...], s
     Ends with 0, also by Ctrl-C, or with 7 when --seconds went by without a heart rate;
     4, 5 and 6 as replay does.
     """
-    board = asyncio.run(_watch(target, users, sessions, seconds))
+    try:
+        board = asyncio.run(_watch(target, users, sessions, seconds))
+    except KeyboardInterrupt:
+        return
     if seconds is not None and not board.updates:
         raise stop("no heart rate came", NOTHING_SEEN)
 
