@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from marshmallow import Schema, ValidationError
 
 from fittracker.auth.identity import Identity
 from fittracker.contexts import Contexts
-from fittracker.errors import Invalid, PreconditionFailed, Unauthenticated
+from fittracker.errors import Invalid, PreconditionFailed, TooLarge, Unauthenticated
+from fittracker.ids import new_id
 from handlers.dump import dumper
 from handlers.keys import ADDRESS, CONTEXTS, IDENTITY
 from handlers.payload import check_length, read_object
+from handlers.problems import respond
 from handlers.routes import Route
 
 COMPRESSED_HERE_BYTES: Final = 32_768
@@ -105,6 +107,18 @@ def route_of(request: web.Request) -> Route | None:
     return getattr(request.match_info.handler, ROUTE, None)
 
 
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Answer `Expect: 100-continue`: a body that is too large is refused before it is sent at all."""
+    try:
+        check_length(request)
+    except TooLarge as failure:
+        return respond(failure, new_id())
+    if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    return None
+
+
 def load(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
     """The value, checked by a schema; Invalid names every field that is wrong."""
     try:
@@ -153,7 +167,7 @@ def _respond(request: web.Request, route: Route, answer: Dump | None, reply: Rep
     headers = dict(reply.headers)
     if reply.version is not None:
         headers[hdrs.ETAG] = tag = f'"{reply.version}"'
-        if request.method == "GET" and request.headers.get(hdrs.IF_NONE_MATCH) == tag:
+        if route.versioned and request.headers.get(hdrs.IF_NONE_MATCH) == tag:
             return web.Response(status=304, headers=headers)
     if answer is None:
         return web.Response(status=route.status, headers=headers)

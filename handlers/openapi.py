@@ -93,7 +93,14 @@ def _parameters(route: Route) -> list[Any]:
         found.append({"in": "query", "schema": route.query})
     if PreconditionFailed in route.raises:
         found.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}})
+    if route.versioned:
+        found.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
     return found
+
+
+def statuses(route: Route) -> set[int]:
+    """Every status this route answers with."""
+    return {int(status) for status in _responses(route)}
 
 
 def _responses(route: Route) -> dict[str, Any]:
@@ -101,6 +108,9 @@ def _responses(route: Route) -> dict[str, Any]:
     if route.answer is not None:
         good["content"] = {"application/json": {"schema": route.answer}}
     responses = {str(route.status): good}
+    if route.versioned:
+        good["headers"] = {"ETag": {"schema": {"type": "string"}}}
+        responses["304"] = {"description": "It is still the version of If-None-Match"}
     for status, failures in sorted(_failures(route).items()):
         responses[str(status)] = {
             "description": " or ".join(each.title for each in failures),

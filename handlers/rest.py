@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from config.settings import Settings
 from handlers import auth, coaching, docs, grants, users, workouts
 from handlers.docs import OPENAPI, PAGE
-from handlers.endpoint import endpoint
+from handlers.endpoint import endpoint, expect
 from handlers.middlewares import MIDDLEWARES, add_headers
 from handlers.openapi import document, page
 from handlers.routes import Routes
@@ -38,7 +38,10 @@ def build_rest(settings: Settings) -> web.Application:
     spec = document(routes, API_VERSION)
     app[OPENAPI] = msgspec.json.encode(spec)
     app[PAGE] = page(spec)
-    added = [app.router.add_route(route.method, route.path, endpoint(route)) for route in routes]
+    added = [
+        app.router.add_route(route.method, route.path, endpoint(route), expect_handler=expect)
+        for route in routes
+    ]
     if settings.allowed_origins:
         _allow_origins(app, settings.allowed_origins, added)
     return app

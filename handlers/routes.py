@@ -54,6 +54,8 @@ class Route:
     """Which limit counts it, beside that of all."""
     compress: bool
     """Whether a long answer may be compressed: only where no secret shares it with what a caller chose."""
+    versioned: bool
+    """Whether a GET gives an ETag, and 304 to who has that version."""
     raises: tuple[type[Failure], ...]
     """What it may answer beside what follows from policy and shapes."""
 
@@ -80,12 +82,15 @@ def route(
     answer: type[Schema] | None = None,
     group: Group = "rest",
     compress: bool = False,
+    versioned: bool = False,
     raises: tuple[type[Failure], ...] = (),
 ) -> Callable[[F], F]:
     """Tag `async def name(call) -> answer` as a route; it is in force once its module is given to Routes."""
 
     def tag(run: F) -> F:
-        made = Route(method, path, policy, run, status, body, query, answer, group, compress, raises)
+        made = Route(
+            method, path, policy, run, status, body, query, answer, group, compress, versioned, raises
+        )
         setattr(run, TAG, made)
         return run
 

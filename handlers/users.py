@@ -81,7 +81,7 @@ class Preferences(Schema):
     language = fields.String(validate=validate.Regexp(r"^[a-z]{2}(-[A-Z]{2})?\Z"))
 
 
-@route("GET", "/users/me", SIGNED_IN, answer=Me)
+@route("GET", "/users/me", SIGNED_IN, answer=Me, versioned=True)
 async def me(call: Call) -> Reply:
     """One's own profile. Its ETag changes with every change of profile, zones or preferences."""
     person = await call.contexts.users.get(call.user)
@@ -95,7 +95,7 @@ async def change_me(call: Call) -> Reply:
     return Reply(person, version=person["version"])
 
 
-@route("GET", "/users/me/zones", SIGNED_IN, answer=ZoneRows)
+@route("GET", "/users/me/zones", SIGNED_IN, answer=ZoneRows, versioned=True)
 async def zones(call: Call) -> Reply:
     """One's heart-rate zones, by sport and day."""
     person = await call.contexts.users.get(call.user)
@@ -109,7 +109,7 @@ async def change_zones(call: Call) -> Reply:
     return Reply({"items": person["zones"]}, version=person["version"])
 
 
-@route("GET", "/users/me/preferences", SIGNED_IN, answer=Preferences)
+@route("GET", "/users/me/preferences", SIGNED_IN, answer=Preferences, versioned=True)
 async def preferences(call: Call) -> Reply:
     """One's preferences."""
     person = await call.contexts.users.get(call.user)

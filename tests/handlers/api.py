@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,12 +18,22 @@ from multidict import CIMultiDictProxy
 from fittracker.contexts import Contexts
 from fittracker.devmail import DevMails
 from handlers.keys import CONTEXTS
-from handlers.openapi import PREFIX
+from handlers.openapi import PREFIX, statuses
+from handlers.rest import MODULES
+from handlers.routes import Routes
 from tests.moving_clock import MovingClock
 
 PASSWORD = "otters-swim-upstream-at-77"
 Found = TypeVar("Found")
 _numbers = itertools.count(1)
+
+
+def check_declared(method: str, path: str, status: int) -> None:
+    """Whatever a test tries, the answer is one that the OpenAPI document tells of."""
+    for route in Routes(MODULES):
+        pattern = re.sub(r"{\w+}", "[^/]+", route.path)
+        if route.method == method and re.fullmatch(pattern, path.partition("?")[0]):
+            assert status in statuses(route), f"{method} {route.path} answered {status}"
 
 
 async def eventually(ask: Callable[[], Awaitable[Found]], what: str, *, seconds: float = 10.0) -> Found:
@@ -80,6 +91,7 @@ class Api:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         async with self.client.request(method, PREFIX + path, headers=headers, **options) as response:
+            check_declared(method, path, response.status)
             return Answer(response.status, response.headers, await response.read())
 
     async def post(self, path: str, body: Any, **options: Any) -> Answer:

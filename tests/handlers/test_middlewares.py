@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -228,6 +229,22 @@ async def test_d6_a_body_that_hides_its_length_is_refused_as_well(small: Api) ->
     headers = {"Content-Type": "application/json"}
     answer = await small.call("POST", "/auth/login", data=chunks(), headers=headers)
     assert (answer.status, answer.code) == (413, "too_large")
+
+
+async def test_d6_who_asks_before_sending_need_not_send_what_is_too_large(small: Api) -> None:
+    """`Expect: 100-continue` is answered with 413, or with a go-ahead; what is no such thing is ignored."""
+    head = "POST /api/v1/auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    for length, expectation, body, first in (
+        (5_000, "100-continue", "", b"HTTP/1.1 413 "),
+        (2, "100-continue", "", b"HTTP/1.1 100 Continue"),
+        (2, "a-miracle", "{}", b"HTTP/1.1 422 "),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", small.client.port)
+        asking = f"Content-Length: {length}\r\nExpect: {expectation}\r\n\r\n"
+        writer.write((head + asking + body).encode())
+        assert (await asyncio.wait_for(reader.readline(), 10)).startswith(first)
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_d6_a_bomb_is_refused(small: Api) -> None:
