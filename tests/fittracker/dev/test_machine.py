@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -62,14 +63,21 @@ async def test_it_starts_shows_something_and_ends_in_order(data: Path) -> None:
 
 
 async def test_limits_are_settings(data: Path, borrowed: dict[str, str]) -> None:
-    """What the shell sets reaches the workers: here one socket for an address, and one worker."""
-    with dev_machine(data, "--no-demo", "--workers", "1", WS_SOCKETS_PER_ADDRESS="1", **borrowed) as machine:
+    """What the shell sets reaches the workers: one worker, one socket for an address, logs in JSON."""
+    with dev_machine(
+        data, "--no-demo", "--workers", "1", WS_SOCKETS_PER_ADDRESS="1", LOG_FORMAT="json", **borrowed
+    ) as machine:
         who = machine.notes.developer
         assert len(machine.master.children()) == 1
         async with Client(machine.url, email=who.email, password=who.password):
             second = Client(machine.url, email=who.email, password=who.password, connect_timeout_s=1)
             with pytest.raises(ConnectionLost, match="the server refused"):
                 await second.__aenter__()
+        assert machine.stop() == 0
+        lines = [msgspec.json.decode(line) for line in machine.said if line.startswith("{")]
+        # gunicorn's own lines are of the same form as ours, and nothing is of another.
+        assert {"gunicorn.error", "ws.realtime"} <= {line["logger"] for line in lines}
+        assert not [line for line in machine.said if "[" in line and not line.startswith("{")]
 
 
 def test_ctrl_c_is_a_good_way_to_end_it(data: Path, borrowed: dict[str, str]) -> None:
