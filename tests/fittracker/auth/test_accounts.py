@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from statistics import median
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,6 +10,7 @@ from config.settings import Settings
 from fittracker.auth.accounts import Accounts
 from fittracker.contexts import Contexts, open_contexts
 from fittracker.errors import Unauthenticated
+from tests.fittracker.auth.timing import alike, quickest
 from tests.moving_clock import MovingClock
 
 PASSWORD = "otters-swim-upstream-at-77"
@@ -37,23 +36,17 @@ async def verify(contexts: Contexts, email: str) -> None:
     )
 
 
-async def typical(work: Callable[[int], Awaitable[object]]) -> float:
-    """The median time of nine."""
-    took = []
-    for number in range(9):
-        began = time.perf_counter()
-        await work(number)
-        took.append(time.perf_counter() - began)
-    return median(took)
-
-
 async def test_a5_registering_takes_as_long_for_a_taken_address(slow: Contexts) -> None:
     """Within what a network hides."""
     await register(slow.accounts, "taken@example.org")
     await verify(slow, "taken@example.org")
-    free = await typical(lambda n: register(slow.accounts, f"free{n}@example.org"))
-    taken = await typical(lambda _: register(slow.accounts, "taken@example.org"))
-    assert max(free, taken) < 1.5 * min(free, taken), (free, taken)
+    times = await quickest(
+        {
+            "free": lambda n: register(slow.accounts, f"free{n}@example.org"),
+            "taken": lambda _: register(slow.accounts, "taken@example.org"),
+        }
+    )
+    assert alike(times), times
 
 
 async def test_a4_signing_in_takes_as_long_for_nobody(slow: Contexts) -> None:
@@ -72,14 +65,16 @@ async def test_a4_signing_in_takes_as_long_for_nobody(slow: Contexts) -> None:
         with pytest.raises(Unauthenticated):
             await accounts.login(email, password, device="", address="")
 
-    times = {
-        "nobody": await typical(lambda _: refused("nobody@example.org", PASSWORD)),
-        "no address": await typical(lambda _: refused("no address", PASSWORD)),
-        "wrong": await typical(lambda _: refused("good@example.org", "wrong-wrong-wrong")),
-        "unverified": await typical(lambda _: refused("unverified@example.org", PASSWORD)),
-        "disabled": await typical(lambda _: refused("disabled@example.org", PASSWORD)),
-    }
-    assert max(times.values()) < 1.5 * min(times.values()), times
+    times = await quickest(
+        {
+            "nobody": lambda _: refused("nobody@example.org", PASSWORD),
+            "no address": lambda _: refused("no address", PASSWORD),
+            "wrong": lambda _: refused("good@example.org", "wrong-wrong-wrong"),
+            "unverified": lambda _: refused("unverified@example.org", PASSWORD),
+            "disabled": lambda _: refused("disabled@example.org", PASSWORD),
+        }
+    )
+    assert alike(times), times
 
 
 async def test_a3_who_signs_in_after_the_cost_rose_gets_a_new_hash(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from statistics import median
 
 import pytest
 
 from fittracker.auth.passwords import Passwords
 from fittracker.errors import Invalid, Unavailable
+from tests.fittracker.auth.timing import alike, quickest
 
 PEPPER = "pepper-of-more-than-thirty-two-bytes!"
 
@@ -72,20 +72,19 @@ async def test_a3_a_hash_of_lower_cost_is_outdated(passwords: Passwords) -> None
 
 
 async def test_a4_nobody_takes_as_long_as_somebody() -> None:
-    """Also where the hash is of an older, cheaper cost. Medians, for a busy machine."""
+    """Also where the hash is of an older, cheaper cost."""
     async with Passwords.open(pepper=PEPPER, cost=4, threads=1) as cheap:
         old = await cheap.hash("otters swim upstream")
     async with Passwords.open(pepper=PEPPER, cost=9, threads=1) as now:
         current = await now.hash("otters swim upstream")
-        times = {}
-        for name, stored in (("nobody", None), ("old", old), ("current", current)):
-            took = []
-            for _ in range(9):
-                began = time.perf_counter()
-                await now.matches("wrong", stored)
-                took.append(time.perf_counter() - began)
-            times[name] = median(took)
-    assert max(times.values()) < 1.5 * min(times.values()), times
+        times = await quickest(
+            {
+                "nobody": lambda _: now.matches("wrong", None),
+                "old": lambda _: now.matches("wrong", old),
+                "current": lambda _: now.matches("wrong", current),
+            }
+        )
+    assert alike(times), times
 
 
 @pytest.mark.parametrize(
