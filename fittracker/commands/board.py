@@ -13,6 +13,7 @@ from fittracker.client import Event, HrAlert, HrStale, HrSummary, HrUpdate
 from fittracker.commands.figures import curve
 
 CURVE: Final = 40
+LEAST_BPM: Final = 20
 COLOURS: Final = ("dim", "bright_blue", "green", "yellow", "dark_orange", "red")
 
 
@@ -83,7 +84,7 @@ class Board:
         """Everybody, by name."""
         caption = None if self.connected else "connection lost, coming back ..."
         table = Table(caption=caption, expand=False)
-        for heading in ("athlete", "bpm", "zone", "% reserve", "RMSSD ms", "last minute", "note"):
+        for heading in ("athlete", "bpm", "zone", "% reserve", "RMSSD ms", "curve", "note"):
             right = heading in {"bpm", "zone", "% reserve", "RMSSD ms"}
             table.add_column(heading, justify="right" if right else "left", no_wrap=True)
         for row in sorted(self.rows.values(), key=lambda each: each.name):
@@ -113,6 +114,6 @@ def _cells(row: Row) -> tuple[Text, ...]:
         Text(str(update.zone), style=colour),
         Text(share),
         Text(rmssd),
-        Text(curve(row.curve), style=colour),
+        Text(curve(row.curve, LEAST_BPM), style=colour),
         Text(", ".join(filter(None, (row.state, row.note)))),
     )

@@ -22,12 +22,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def curve(values: Sequence[float]) -> str:
-    """A small curve out of blocks, from the lowest to the highest of the values."""
+def curve(values: Sequence[float], least: float = 0) -> str:
+    """A small curve out of blocks, from the lowest to the highest of the values, but over `least` at least.
+
+    Without that the noise of a steady heart would look like intervals.
+    """
     if not values:
         return ""
     low, high = min(values), max(values)
-    step = (high - low) / (len(BLOCKS) - 1) or 1
+    step = max(high - low, least) / (len(BLOCKS) - 1) or 1
     return "".join(BLOCKS[round((value - low) / step)] for value in values)
 
 

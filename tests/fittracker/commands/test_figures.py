@@ -24,6 +24,7 @@ def test_a_curve_runs_from_its_lowest_to_its_highest() -> None:
     assert curve([60, 95, 130]) == "▁▅█" or curve([60, 95, 130]) == "▁▄█"
     assert curve([100, 100]) == "▁▁"
     assert curve([]) == ""
+    assert curve([60, 61, 60], least=20) == "▁▁▁"
 
 
 def test_a_summary_tells_what_is_known() -> None:
