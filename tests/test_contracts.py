@@ -1,7 +1,8 @@
-"""The import contracts of setup.cfg hold, and each of them notices when it is broken."""
+"""The import contracts of setup.cfg hold, and each notices when it is broken; and what they cannot say."""
 
 from __future__ import annotations
 
+import ast
 import configparser
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("config", "fittracker", "handlers", "ws")
 PREFIX = "importlinter:contract:"
+# The settings read it; the guardian only sets the language of what it starts.
+ENVIRONMENT = {"config/settings.py", "fittracker/embedded/guardian_process.py"}
 
 # For each contract: a module that a line too many would break it in, and the line.
 VIOLATIONS = {
@@ -89,3 +92,36 @@ def test_a_line_too_many_breaks_the_contract(tree: Path, contract: str) -> None:
     assert result.returncode == 1, result.stdout + result.stderr
     assert "0 kept, 1 broken" in result.stdout
     assert f".{Path(path).stem} " in result.stdout
+
+
+def test_nothing_but_the_settings_looks_at_the_environment() -> None:
+    """What is read in one place can be checked, documented and replaced in one place."""
+    assert set(mentions("os", {"environ", "environb", "getenv", "putenv"})) == ENVIRONMENT
+
+
+def test_nothing_touches_the_encryption_of_python_jose() -> None:
+    """Its JWE has known weaknesses; tokens are signed, never encrypted."""
+    assert list(mentions("jose", {"jwe"})) == []
+
+
+def mentions(module: str, names: set[str]) -> list[str]:
+    """The files of the product in which `module.name` or `from module import name` occurs."""
+    return [
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if any(_mentions(node, module, names) for node in ast.walk(ast.parse(path.read_text())))
+    ]
+
+
+def _mentions(node: ast.AST, module: str, names: set[str]) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id=owner), attr=name):
+            return owner == module and name in names
+        case ast.ImportFrom(module=owner, names=found):
+            return (owner == module and any(each.name in names for each in found)) or owner in {
+                f"{module}.{name}" for name in names
+            }
+        case ast.Import(names=found):
+            return any(each.name in {f"{module}.{name}" for name in names} for each in found)
+    return False

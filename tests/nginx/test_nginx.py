@@ -287,11 +287,14 @@ async def test_without_workers_the_answer_says_when_to_come_back(tmp_path: Path)
 
 
 def test_the_shipped_site_is_accepted_by_nginx(tmp_path: Path) -> None:
-    """As in docker-compose.yml, but for the name of the upstream and the places on the disk."""
+    """As in docker-compose.yml, but for places on the disk and what an nginx before 1.27.3 does not know."""
     folder = tmp_path / "etc"
     shutil.copytree(OURS, folder)
     proxy.certify(folder / "tls")
-    for path, ours in (("upstream", {"app:8080": "127.0.0.1:8080"}), ("http", {"/var/log/nginx/": ""})):
+    for path, ours in (
+        ("upstream", {"app:8080 resolve": "127.0.0.1:8080"}),
+        ("http", {"/var/log/nginx/": ""}),
+    ):
         file = folder / "site" / f"{path}.conf"
         text = file.read_text()
         for before, after in ours.items():
