@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from prometheus_client import Counter
 
+from fittracker.background import end
 from fittracker.observability import logger
 from fittracker.redis import CONTROL_CHANNEL, worker_key
 from ws.answers import Answers, Take
@@ -91,9 +92,7 @@ class Broker:
 
     async def close(self) -> None:
         """Say that this worker is gone, and let go of both connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(end, self._tasks))
         if self._publisher is not None and self._publisher.connected:
             self.command(b"DEL", worker_key(self.worker).encode())
             await asyncio.sleep(0)  # the write happens at the end of this loop turn

@@ -113,12 +113,14 @@ async def open_link(url: str, on_reply: Callable[[Any], None], *, name: str) -> 
                 answer = await answers.get()
                 if isinstance(answer, Exception) and command[0] != b"CLIENT":
                     raise LinkLost(f"Redis refused {command[0].decode()}: {answer}")
+        greeting = False
+        return link
     except (OSError, TimeoutError, LinkLost) as error:
-        if link is not None:
-            link.abort()
         raise LinkLost(str(error) or type(error).__name__) from error
-    greeting = False
-    return link
+    finally:
+        # Also where we were cancelled: a socket that nobody closes keeps uvloop from closing its loop.
+        if greeting and link is not None:
+            link.abort()
 
 
 async def _connect(target: dict[str, Any], on_reply: Callable[[Any], None]) -> Link:
