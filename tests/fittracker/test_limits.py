@@ -30,7 +30,7 @@ def clock() -> MovingClock:
 @pytest.fixture
 async def shared(redis_url: str, clock: MovingClock) -> AsyncIterator[Limits]:
     async with open_redis(redis_url) as redis:
-        yield Limits(redis, Breaker(clock), clock)
+        yield Limits(redis, Breaker(clock, patience_s=30), clock)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ async def shared(redis_url: str) -> AsyncIterator[Lockout]:
     """As it is with Redis."""
     clock = MovingClock()
     async with open_redis(redis_url) as redis:
-        yield Lockout(redis, Breaker(clock), clock)
+        yield Lockout(redis, Breaker(clock, patience_s=30), clock)
 
 
 @pytest.fixture
