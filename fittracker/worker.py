@@ -34,6 +34,20 @@ class DrainingRunner(web.AppRunner):
 class Worker(GunicornUVLoopWebWorker):
     """What `worker_class` names. Settings, database and sockets are all made in here, after the fork."""
 
+    _backlog_set = False
+
+    def notify(self) -> None:
+        """A sign of life; the first one comes when the sockets listen.
+
+        aiohttp then makes them listen with a backlog of 128, whatever gunicorn was told: too few for the
+        thousands that come back together after a restart. Listening again only changes the backlog.
+        """
+        if self.booted and not self._backlog_set:
+            self._backlog_set = True
+            for each in self.sockets:
+                each.sock.listen(self.cfg.backlog)
+        super().notify()
+
 
 def runner_of(settings: Settings) -> DrainingRunner:
     """The application of these settings, ready to be set up in the running loop."""
