@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "ticket", "totp", "bpm")
@@ -43,12 +44,18 @@ def configure_logs(log_format: str, level: str) -> None:
 
 
 def _rendering(log_format: str) -> list[Any]:
+    """Tracebacks come without local variables: among them are passwords and tokens."""
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "pretty":
-        return [strip, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        traceback = structlog.dev.RichTracebackFormatter(show_locals=False)
+        return [
+            strip,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=traceback),
+        ]
+    frames = ExceptionDictTransformer(show_locals=False)
     return [
         strip,
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(frames),
         structlog.processors.JSONRenderer(sort_keys=False),
     ]
 
