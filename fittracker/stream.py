@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from itertools import accumulate, takewhile
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from fittracker.mongo import Document
 from fittracker.pulse import Pulse
+
+BATCH_BYTES: Final = 4_000_000
+"""A batch is not made larger than this; MongoDB takes 16 MiB."""
+SAMPLE_BYTES: Final = 64
+BEAT_BYTES: Final = 13
 
 
 class Owner(Protocol):
@@ -38,6 +44,7 @@ class Stream:
         "day_begins",
         "day_ends",
         "flying",
+        "flying_bytes",
         "heard",
         "id",
         "last",
@@ -47,6 +54,7 @@ class Stream:
         "rr",
         "seq",
         "session",
+        "size",
         "stored",
         "t",
         "time_zone",
@@ -79,6 +87,7 @@ class Stream:
         self.closed = False
         self.flying: Document | None = None
         """The batch that is on its way to MongoDB; there is never more than one."""
+        self.flying_bytes = 0
         self.day = ""
         self.day_begins = self.day_ends = 0
         self._clear()
@@ -90,6 +99,7 @@ class Stream:
         self.rr: list[Sequence[float] | None] = []
         self.contact: list[bool | None] = []
         self.with_rr = self.with_contact = False
+        self.size = 0  # bytes that what waits takes as BSON, or a little less
 
     def append(self, seq: int, t: int, bpm: int, rr: Sequence[float] | None, contact: bool | None) -> None:
         """Keep a sample for the next flush; the caller has checked that `seq` is above `last`."""
@@ -99,30 +109,35 @@ class Stream:
         self.bpm.append(bpm)
         self.rr.append(rr)
         self.contact.append(contact)
+        self.size += SAMPLE_BYTES
         if rr:
             self.with_rr = True
+            self.size += BEAT_BYTES * len(rr)
         if contact is not None:
             self.with_contact = True
 
     def take_off(self) -> Document | None:
-        """The next batch, from all that waits; None where nothing does or one is still flying."""
+        """The next batch, of what waits as much as fits; None where nothing does or one is still flying."""
         if self.flying is not None or not self.seq:
             return None
+        self.flying_bytes = self.size
+        later = self._split() if self.size > BATCH_BYTES else None
         first, start = self.stored + 1, self.t[0]
         if not self.day_begins <= start < self.day_ends:
             self._find_day(start)
+        last = self.seq[-1]
         batch: Document = {
             "_id": {"s": self.id, "n": first},
             "user": self.user,
             "session": self.session,
             "t": self.t,
             "bpm": self.bpm,
-            "to": self.last,
+            "to": last,
             "from_t": min(self.t),
             "until_t": max(self.t),
             "day": self.day,
         }
-        if len(self.seq) != self.last - self.stored:
+        if len(self.seq) != last - self.stored:
             batch["seq"] = self.seq  # the device skipped numbers; without it, they count up from n
         if self.with_rr:
             batch["rr"] = self.rr
@@ -130,7 +145,29 @@ class Stream:
             batch["contact"] = self.contact
         self.flying = batch
         self._clear()
+        if later is not None:
+            self._fill(later)
         return batch
+
+    def _columns(self) -> tuple[list[Any], ...]:
+        return self.seq, self.t, self.bpm, self.rr, self.contact
+
+    def _split(self) -> tuple[list[Any], ...]:
+        """Keep what fits into one batch; what does not."""
+        sizes = accumulate(_bytes(beats) for beats in self.rr)
+        count = max(sum(1 for _ in takewhile(lambda size: size <= BATCH_BYTES, sizes)), 1)
+        later = tuple(column[count:] for column in self._columns())
+        for column in self._columns():
+            del column[count:]
+        self.flying_bytes = sum(map(_bytes, self.rr))
+        return later
+
+    def _fill(self, columns: tuple[list[Any], ...]) -> None:
+        """Let these wait, and nothing else."""
+        self.seq, self.t, self.bpm, self.rr, self.contact = columns
+        self.with_rr = any(self.rr)
+        self.with_contact = any(each is not None for each in self.contact)
+        self.size = sum(map(_bytes, self.rr))
 
     def landed(self) -> None:
         """The flying batch is stored."""
@@ -149,7 +186,6 @@ class Stream:
         numbers = batch.get("seq") or list(range(batch["to"] - length + 1, batch["to"] + 1))
         keep = [place for place, seq in enumerate(numbers) if seq > self.stored]
         missing: list[Any] = [None] * length
-        waiting: tuple[list[Any], ...] = (self.seq, self.t, self.bpm, self.rr, self.contact)
         flown = (
             numbers,
             batch["t"],
@@ -157,13 +193,9 @@ class Stream:
             batch.get("rr") or missing,
             batch.get("contact") or missing,
         )
-        for ahead, behind in zip(flown, waiting, strict=True):
-            behind[:0] = [ahead[place] for place in keep]
         first = next((place for place, seq in enumerate(self.seq) if seq > self.stored), len(self.seq))
-        for column in waiting:
-            del column[:first]
-        self.with_rr = any(self.rr)
-        self.with_contact = any(each is not None for each in self.contact)
+        pairs = zip(flown, self._columns(), strict=True)
+        self._fill(tuple([ahead[place] for place in keep] + behind[first:] for ahead, behind in pairs))
 
     @property
     def settled(self) -> bool:
@@ -179,3 +211,8 @@ class Stream:
         self.day = local.date().isoformat()
         self.day_begins = int(today.timestamp() * 1000)
         self.day_ends = int(tomorrow.timestamp() * 1000)
+
+
+def _bytes(beats: Sequence[float] | None) -> int:
+    """What a sample with these RR intervals takes as BSON, at most."""
+    return SAMPLE_BYTES + BEAT_BYTES * len(beats) if beats else SAMPLE_BYTES

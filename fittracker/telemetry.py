@@ -15,29 +15,28 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from pymongo import ReturnDocument
 
+from fittracker.background import beside
+from fittracker.batches import Batches, failed
 from fittracker.clock import Clock
 from fittracker.control import Control, StreamTaken
 from fittracker.errors import Gone, Invalid, NotFound, Unavailable
-from fittracker.mongo import DATABASE_ERRORS, DURABLE, Database, Document
+from fittracker.mongo import Database, Document
 from fittracker.observability import logger
 from fittracker.physiology import Physiology
 from fittracker.pulse import Alert, Pulse
+from fittracker.redis import OUTAGES as REDIS_OUTAGES
 from fittracker.stream import Owner, Stream
 
 log = logger(__name__)
 
-DUPLICATE: Final = 11_000
-CHUNK_DOCUMENTS: Final = 2_000
-CHUNK_SAMPLES: Final = 50_000
 OLDEST_MS: Final = 946_684_800_000  # 2000-01-01: before it, a device's clock was never set
 AHEAD_MS: Final = 86_400_000
 MOST_BPM: Final = 300
 RETRY_S: Final = (0.1, 2.0)
-SEEN_EVERY_S: Final = 60.0
+TELL_S: Final = 1.0
+"""How long a device that opens its stream waits for Redis."""
 
-stored = Counter("fittracker_heart_samples_stored", "Heart-rate samples written, majority and journal")
 repeated = Counter("fittracker_heart_samples_repeated", "Samples that had been accepted before")
-failed = Counter("fittracker_heart_flush_failures", "Flushes that MongoDB did not confirm")
 waiting = Gauge("fittracker_heart_samples_waiting", "Samples accepted and not yet stored")
 flush_s = Histogram("fittracker_heart_flush_seconds", "Time of one flush")
 
@@ -56,9 +55,8 @@ class Telemetry:
         flush_samples: int,
         buffer_samples: int,
     ) -> None:
-        self._batches = database.heart_batches
+        self._batches = Batches(database, self._settle)
         self._streams = database.heart_streams
-        self._database = database
         self._control = control
         self._clock = clock
         self._worker = worker
@@ -92,11 +90,11 @@ class Telemetry:
         mine = self.streams.get(stream_id)
         if mine is not None and mine.user != user:
             raise NotFound("There is no such stream.")
-        await self._claim(stream_id, user, session, sport, device, physiology)
-        await self._control.tell(StreamTaken(stream_id, self._worker, connection))
+        session = await self._claim(stream_id, user, session, sport, device, physiology)
+        await self._tell_taken(stream_id, connection)
         mine = self.streams.get(stream_id)
         if mine is None:
-            highest = await self.highest(stream_id)
+            highest = await self._batches.highest(stream_id)
             # Two sockets may open the same stream at once; after the last wait, one object serves both.
             mine = self.streams.get(stream_id)
         if mine is None:
@@ -115,7 +113,8 @@ class Telemetry:
         sport: str | None,
         device: Document | None,
         physiology: Physiology,
-    ) -> None:
+    ) -> str | None:
+        """Make the stream known, or find that it is; its session."""
         now = self._clock.utc()
         first = {
             "user": user,
@@ -141,6 +140,16 @@ class Telemetry:
             raise Gone("This stream was closed; open a new one.", fields={"workout": found["workout"] or ""})
         if session is not None and found["session"] != session:
             raise Invalid("The stream belongs to another session.", fields={"session": "cannot be changed"})
+        its_session: str | None = found["session"]
+        return its_session
+
+    async def _tell_taken(self, stream_id: str, connection: str) -> None:
+        """Let the worker that had it hear of it. It is no promise: batches keep their order without."""
+        try:
+            async with asyncio.timeout(TELL_S):
+                await self._control.tell(StreamTaken(stream_id, self._worker, connection))
+        except (*REDIS_OUTAGES, TimeoutError) as error:
+            log.warning("stream_taken_not_told", stream=stream_id, reason=type(error).__name__)
 
     def _remember(
         self, stream_id: str, user: str, session: str | None, physiology: Physiology, highest: int
@@ -156,15 +165,6 @@ class Telemetry:
             owner=None,
         )
         return stream
-
-    async def highest(self, stream_id: str) -> int:
-        """The highest seq that a majority has stored; 0 for none."""
-        newest = await self._batches.find_one(
-            {"_id": {"$gte": {"s": stream_id, "n": 0}, "$lte": {"s": stream_id, "n": 2**62}}},
-            sort=[("_id", -1)],
-            projection={"to": 1},
-        )
-        return int(newest["to"]) if newest else 0
 
     # -- accepting -----------------------------------------------------------------------------------
 
@@ -222,25 +222,29 @@ class Telemetry:
             stream.owner.taken(stream)
             stream.owner = None
 
-    def forget(self, stream: Stream) -> None:
-        """The stream was closed."""
+    def forget(self, stream: Stream, closer: Owner | None = None) -> None:
+        """The stream was closed; whoever took it at that very moment is told that it is theirs no more."""
         if self.streams.get(stream.id) is stream:
             del self.streams[stream.id]
+        if stream.owner is not None and stream.owner is not closer:
+            stream.owner.taken(stream)
         stream.owner = None
+
+    async def current(self, stream: Stream) -> bool:
+        """Whether nobody else has stored more of this stream: where it was taken, word of it may be lost."""
+        return await self._batches.highest(stream.id) <= stream.stored
 
     # -- storing -------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Flush in the background; at the end, once more, so that nothing accepted is left behind."""
-        task = asyncio.create_task(self._run(), name="telemetry-flush")
         try:
-            yield
+            async with beside(self._run(), "telemetry-flush"):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            await self.flush()
+            while await self.flush() and self._dirty:
+                pass
 
     async def _run(self) -> None:
         while True:
@@ -258,77 +262,38 @@ class Telemetry:
             streams, self._dirty = self._dirty, []
             if not streams:
                 return True
-            with flush_s.time():
-                flying = self._take_off(streams)
-                confirmed = await self._write(flying)
-            for stream in streams:
-                stream.queued = False
-                if not stream.settled:
-                    stream.queued = True
-                    self._dirty.append(stream)
-                elif stream.owner is not None:
-                    stream.owner.acknowledge(stream)
-            return confirmed
-
-    def _take_off(self, streams: list[Stream]) -> dict[str, Stream]:
-        flying = {}
-        for stream in streams:
-            stream.take_off()
-            if stream.flying is not None:
-                flying[stream.id] = stream
-        return flying
-
-    async def _write(self, flying: dict[str, Stream]) -> bool:
-        confirmed = True
-        for chunk in _chunks(list(flying.values())):
             try:
-                await self._insert(chunk)
-            except DATABASE_ERRORS as error:
-                failed.inc()
-                confirmed = False
-                log.warning("heart_flush_failed", streams=len(chunk), reason=type(error).__name__)
-        waiting.set(self._waiting)
-        return confirmed
+                with flush_s.time():
+                    sound = self._take_off(streams)
+                    return await self._batches.write([each for each in streams if each.flying]) and sound
+            finally:
+                self._conclude(streams)  # also where we are cancelled: what did not land is tried again
 
-    async def _insert(self, chunk: list[Stream]) -> None:
-        """One insert, unordered. A raw command: insert_many costs twice the CPU for the same bytes."""
-        answer: Document = await self._database.command(
-            {
-                "insert": self._batches.name,
-                "documents": [stream.flying for stream in chunk],
-                "ordered": False,
-                "writeConcern": DURABLE.document,
-            }
-        )
-        refused = {each["index"]: each for each in answer.get("writeErrors", ())}
-        if "writeConcernError" in answer:
-            # Written, but not yet on a majority: only a majority read can tell, as for a duplicate.
-            log.warning("heart_flush_unconfirmed", reason=answer["writeConcernError"].get("errmsg", ""))
-            refused = {place: {"code": DUPLICATE} for place in range(len(chunk))} | refused
-        for place, stream in enumerate(chunk):
-            if place in refused:
-                await self._settle(stream, refused[place])
-            else:
-                self._land(stream)
-
-    def _land(self, stream: Stream) -> None:
-        count = len(stream.flying["t"]) if stream.flying else 0
+    def _settle(self, count: int) -> None:
         self._waiting -= count
-        stored.inc(count)
-        stream.landed()
+        waiting.set(self._waiting)
 
-    async def _settle(self, stream: Stream, error: Document) -> None:
-        """A batch was refused: it is stored already, or another worker stored what comes next."""
-        if error.get("code") != DUPLICATE:
-            log.error("heart_batch_refused", stream=stream.id, code=error.get("code"))
-            return
-        highest = await self.highest(stream.id)
-        batch = stream.flying
-        if batch is None or highest < batch["_id"]["n"]:
-            return  # a duplicate that no majority has yet: it stays flying and is tried again
-        before = len(batch["t"]) + len(stream.seq)
-        stream.trim(highest)
-        self._waiting -= before - len(stream.seq)
+    def _take_off(self, streams: list[Stream]) -> bool:
+        """Make the next batch of each; whether all could."""
+        sound = True
+        for stream in streams:
+            try:
+                stream.take_off()
+            except Exception:
+                # A defect in one stream must not keep those of all others on the ground.
+                sound = False
+                failed.inc()
+                log.exception("heart_batch_broken", stream=stream.id)
+        return sound
+
+    def _conclude(self, streams: list[Stream]) -> None:
+        """Acknowledge what landed, though more may have come meanwhile; keep the rest for the next flush."""
+        for stream in streams:
+            stream.queued = not stream.settled
+            if stream.queued:
+                self._dirty.append(stream)
+            if stream.flying is None and stream.owner is not None:
+                stream.owner.acknowledge(stream)
 
     async def store(self, stream: Stream) -> None:
         """Wait until everything accepted of this stream is stored; Unavailable after 10 s."""
@@ -355,17 +320,3 @@ class Telemetry:
     def silent(self, now: float, longer_than_s: float) -> list[Stream]:
         """The streams of this worker that no sample came on for so long; `now` is monotonic."""
         return [stream for stream in self.streams.values() if now - stream.heard > longer_than_s]
-
-
-def _chunks(streams: list[Stream]) -> list[list[Stream]]:
-    """Streams in groups whose batches fit into one command."""
-    chunks: list[list[Stream]] = [[]]
-    samples = 0
-    for stream in streams:
-        size = len(stream.flying["t"]) if stream.flying else 0
-        if chunks[-1] and (len(chunks[-1]) >= CHUNK_DOCUMENTS or samples + size > CHUNK_SAMPLES):
-            chunks.append([])
-            samples = 0
-        chunks[-1].append(stream)
-        samples += size
-    return [chunk for chunk in chunks if chunk]

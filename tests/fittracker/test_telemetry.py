@@ -48,6 +48,7 @@ class Bench:
 
     def __init__(self, database: Database, control: Control) -> None:
         self.database = database
+        self.control = control
         self.user = new_id()
         self.stream = str(uuid4())
         self.first = self._worker(control, "a" * 12)
