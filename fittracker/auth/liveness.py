@@ -9,6 +9,7 @@ when MongoDB is away as well, nobody gets in. Whoever asks at the same time is l
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -28,6 +29,7 @@ ENDED: Final = "0"
 LOCAL_S: Final = 1.0
 SHARED_S: Final = 300
 MOST_LOCAL: Final = 20_000
+MOST_LATELY: Final = 10_000
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -97,6 +99,8 @@ class Liveness:
         self._by_fingerprint: Herd[str, State | None] = Herd(self._find_devices)
         self._local: dict[str, tuple[float, State | None]] = {}
         self._owed: dict[str, float] = {}
+        self._lately: dict[str, int] = {}
+        self._told = 0
 
     # -- asking --------------------------------------------------------------------------------------
 
@@ -113,16 +117,30 @@ class Liveness:
         known = self._local.get(key)
         if known is not None and known[0] > now:
             return known[1]
-        state = await herd.ask(key)
+        state = await self._look_up(herd, key)
         if state is not None or herd is self._by_sid:  # made-up device tokens get no memory of ours
             self._keep(key, state, now)
         return state
 
+    async def _look_up(self, herd: Herd[str, State | None], key: str) -> State | None:
+        """Look it up; again where its end or a change was told meanwhile, for the answer may be older."""
+        while True:
+            told = self._told
+            state = await herd.ask(key)
+            if (
+                state is None
+                or max(self._lately.get(each, 0) for each in (key, state.sid, state.user)) <= told
+            ):
+                return state
+
     def _keep(self, key: str, state: State | None, now: float) -> None:
-        self._local.pop(key, None)
-        self._local[key] = (now + LOCAL_S, state)
-        while len(self._local) > MOST_LOCAL:
-            del self._local[next(iter(self._local))]
+        local = self._local
+        local.pop(key, None)
+        local[key] = (now + LOCAL_S, state)
+        # The oldest stand first. Two go for each that comes: what is stale does not stay, and nobody waits.
+        for oldest in list(islice(local, 2)):
+            if local[oldest][0] <= now or len(local) > MOST_LOCAL:
+                del local[oldest]
 
     async def _find_sessions(self, sids: list[str]) -> dict[str, State | None]:
         return await self._find(sids, self._load_sessions)
@@ -206,6 +224,7 @@ class Liveness:
         """Sign-ins are over: (key, sid) of each; every worker forgets them and closes their sockets."""
         for key, sid in keys:
             self._local.pop(key, None)
+            self._note(key)
             self._owed[key] = self._clock.monotonic() + self._ended_s
             await self.settle(key)
             await self._tell(SessionEnded(sid, reason))
@@ -242,12 +261,22 @@ class Liveness:
 
     def forget(self, sid: str) -> None:
         """Drop what this worker remembers of a sign-in."""
+        self._note(sid)
         if self._local.pop(sid, None) is None:
             self._drop(lambda state: state.sid == sid)
 
     def forget_user(self, user: str) -> None:
         """Drop what this worker remembers of all sign-ins of a person."""
+        self._note(user)
         self._drop(lambda state: state.user == user)
+
+    def _note(self, name: str) -> None:
+        """Whoever is just being looked up by this name is looked up again."""
+        self._told += 1
+        self._lately.pop(name, None)
+        self._lately[name] = self._told
+        if len(self._lately) > MOST_LATELY:
+            del self._lately[next(iter(self._lately))]
 
     def _drop(self, matches: Callable[[State], bool]) -> None:
         gone = [key for key, (_, state) in self._local.items() if state is not None and matches(state)]

@@ -15,6 +15,7 @@ from fittracker.auth.liveness import Liveness, State
 from fittracker.contexts import Contexts, open_contexts
 from fittracker.embedded import Services
 from fittracker.errors import Unauthenticated
+from fittracker.herd import Herd
 from fittracker.mongo import Document
 from fittracker.redis import CONTROL_CHANNEL, session_key
 from tests.fittracker.auth.conftest import Settle
@@ -98,6 +99,47 @@ async def test_a_slow_reader_does_not_bring_an_ended_session_back(contexts: Cont
     await liveness.update(sid, late)
     await liveness._share({sid: late})
     assert not await is_in(contexts, token)
+
+
+@pytest.mark.parametrize("told", ["sid", "user"])
+async def test_who_is_looked_up_while_their_end_is_told_is_looked_up_again(
+    contexts: Contexts, settle: Settle, told: str
+) -> None:
+    """What was read may be older than what was told, and their socket is in no list yet to be closed."""
+    liveness = _liveness(contexts)
+    state = State("5" * 24, "6" * 24, "Anna", "user")
+    answers = [{"key": state}, {"key": None}]
+
+    async def read(_keys: list[str]) -> dict[str, State | None]:
+        liveness.forget(state.sid) if told == "sid" else liveness.forget_user(state.user)
+        return answers.pop(0)
+
+    assert await liveness._look_up(Herd(read), "key") is None
+    assert answers == []
+
+
+async def test_what_is_told_of_others_makes_nobody_look_again(contexts: Contexts, settle: Settle) -> None:
+    """A thousand people who sign out cost those who come nothing."""
+    liveness = _liveness(contexts)
+    state = State("7" * 24, "8" * 24, "Ben", "user")
+    liveness.forget(state.sid)  # before the question: the answer knows
+
+    async def read(_keys: list[str]) -> dict[str, State | None]:
+        liveness.forget("9" * 24)
+        return {"key": state}
+
+    assert await liveness._look_up(Herd(read, apart_s=60), "key") is state
+
+
+async def test_memory_of_a_worker_lets_go_of_what_is_stale(
+    contexts: Contexts, settle: Settle, clock: MovingClock
+) -> None:
+    """Everybody who ever came would be a lot."""
+    for _ in range(5):
+        token, _ = await sign_in(contexts, await settle())
+        assert await is_in(contexts, token)
+        clock.advance(1.01)
+    assert len(_liveness(contexts)._local) <= 2
 
 
 def _liveness(contexts: Contexts) -> Liveness:
