@@ -85,7 +85,7 @@ class Connection:
         self.address = address
         self.identity: Identity | None = None
         self.open = True
-        self.rooms: set[str] = set()
+        self.rooms: list[str] = []
         self.feeds: Any = None  # made by the first hr.open; a watcher never needs it
         self.opened = self.heard = self.pinged = now
         self.expires: float | None = None
@@ -177,6 +177,16 @@ class Connection:
             self.open = False
             self._pending = None
             self._finish(self, int(code), reason)
+
+    def retire(self) -> None:
+        """The socket is gone. The wheel holds this object a little longer, but not what hung on it."""
+        self.open = False
+        self.feeds = self._held = self._pending = None
+        error = self.socket.exception()
+        if error is not None:
+            # Its frames hold the socket, and the socket holds it: that would wait for the collector.
+            error.__traceback__ = error.__context__ = None
+        del self.socket, self.transport
 
     # -- limits --------------------------------------------------------------------------------------
 

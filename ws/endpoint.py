@@ -43,9 +43,12 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     )
     try:
         await socket.prepare(request)
+        connection = _connect(realtime, request, socket, address)
     except web.HTTPBadRequest as fault:
         return _refuse(BadRequest(fault.text or "This is no WebSocket handshake."))
-    connection = _connect(realtime, request, socket, address)
+    except ConnectionResetError:
+        return _refuse(BadRequest("You left during the upgrade."))  # nobody is there to read it
+    socket.headers.clear()  # they are sent; the socket may live for days
     try:
         if identity is not None:
             welcome(realtime, connection, identity)
@@ -55,6 +58,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         connection.open = False
         let_go(connection)
         realtime.hub.remove(connection)
+        connection.retire()
     return socket
 
 
@@ -99,7 +103,7 @@ async def _identify(realtime: Realtime, request: web.Request) -> Identity | None
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Authorization must be a Bearer token.")
-        return await authenticator.authenticate(token.strip())
+        return await authenticator.authenticate(token.strip(), once=True)
     ticket = request.query.get("ticket")
     if ticket is not None:
         return await authenticator.redeem(ticket)

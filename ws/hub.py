@@ -68,7 +68,6 @@ class Hub:
         self._sockets_per_address = sockets_per_address
         self.connections: dict[str, Connection] = {}
         self.rooms: dict[str, Room] = {}
-        self._users: dict[str, list[Connection]] = {}
         self._addresses: Counter[str] = Counter()
 
     # -- connections ---------------------------------------------------------------------------------
@@ -80,7 +79,7 @@ class Hub:
 
     def admit_user(self, user: str) -> None:
         """Refuse one more socket of a person who has too many."""
-        if len(self._users.get(user, ())) >= self._sockets_per_user:
+        if len(self.of_user(user)) >= self._sockets_per_user:
             raise RateLimited("You have too many open sockets.", retry_after_ms=10_000)
 
     def add(self, connection: Connection) -> None:
@@ -93,8 +92,7 @@ class Hub:
         identity = connection.identity
         if identity is None:
             raise ValueError("the connection has no identity yet")
-        self._users.setdefault(identity.user, []).append(connection)
-        self.join(connection, f"user:{identity.user}")
+        self.join(connection, own_room(identity.user))
 
     def remove(self, connection: Connection) -> None:
         """A socket is gone: out of its rooms, out of the lists."""
@@ -105,17 +103,11 @@ class Hub:
         self._addresses[connection.address] -= 1
         if self._addresses[connection.address] <= 0:
             del self._addresses[connection.address]
-        identity = connection.identity
-        if identity is not None and identity.user in self._users:
-            mine = self._users[identity.user]
-            if connection in mine:
-                mine.remove(connection)
-            if not mine:
-                del self._users[identity.user]
 
     def of_user(self, user: str) -> tuple[Connection, ...]:
-        """A person's sockets on this worker."""
-        return tuple(self._users.get(user, ()))
+        """A person's sockets on this worker: those in the room that nobody else joins and nobody leaves."""
+        room = self.rooms.get(own_room(user))
+        return tuple(room.members) if room is not None else ()
 
     def of_session(self, sid: str) -> Iterator[Connection]:
         """The sockets of a sign-in session on this worker."""
@@ -135,27 +127,23 @@ class Hub:
         if room is None:
             room = self.rooms[name] = Room(name)
         room.members[connection] = None
-        connection.rooms.add(name)
+        connection.rooms.append(room.name)  # and not `name`: all members share one string
         identity = connection.identity
-        if identity is not None and not name.startswith("user:"):
-            count = room.present[identity.user] = room.present.get(identity.user, 0) + 1
-            if count == 1:
-                self._attendance.arrived(name, identity.user, identity.name, identity.role)
+        if identity is not None and name != own_room(identity.user) and room.arrive(identity.user):
+            self._attendance.arrived(name, identity.user, identity.name, identity.role)
         return self._bus.subscribe(name)
 
     def leave(self, connection: Connection, name: str) -> None:
         """Take a socket out of a room; the last one closes the room on this worker."""
-        connection.rooms.discard(name)
+        if name in connection.rooms:
+            connection.rooms.remove(name)
         room = self.rooms.get(name)
         if room is None or connection not in room.members:
             return
         del room.members[connection]
         identity = connection.identity
-        if identity is not None and identity.user in room.present:
-            room.present[identity.user] -= 1
-            if room.present[identity.user] == 0:
-                del room.present[identity.user]
-                self._attendance.left(name, identity.user)
+        if identity is not None and room.depart(identity.user):
+            self._attendance.left(name, identity.user)
         if not room.members:
             room.close()
             del self.rooms[name]
@@ -177,7 +165,7 @@ class Hub:
         """The same, to the members on this worker only."""
         room = self.rooms.get(name)
         if room is not None:
-            room.seen[key] = self._loop.time()
+            room.hear(key, self._loop.time())
             room.gather(key, Outgoing(payload), self._loop, self._tick, self._longest_tick)
 
     def publish(self, name: str, outgoing: Outgoing, *, about: str = "") -> None:
@@ -190,7 +178,7 @@ class Hub:
         room = self.rooms.get(name)
         if room is not None:
             if about:
-                room.seen.pop(about, None)
+                room.forget(about)
             room.send(outgoing)
 
     def tell_stale(self, now: float, silent_s: float) -> None:
@@ -199,8 +187,10 @@ class Hub:
         The worker of the watchers does this, not the worker of the athlete: it may be the one that died.
         """
         for room in tuple(self.rooms.values()):
-            if not room.seen:
-                continue
-            for user in [user for user, seen in room.seen.items() if now - seen > silent_s]:
-                del room.seen[user]
+            for user in room.grown_silent(now - silent_s):
                 room.send(event("hr.stale", {"user": user}, room=room.name))
+
+
+def own_room(user: str) -> str:
+    """The room of all sockets of one person."""
+    return f"user:{user}"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from aiohttp import web
 from prometheus_client import Counter, Gauge
 
 from config.settings import Settings
@@ -156,7 +157,9 @@ class Realtime:
     def finish(self, connection: Connection, code: int, reason: str) -> None:
         """Close a socket properly, or by force where the peer does not answer."""
         closed.labels(str(code)).inc()
-        self.spawn(_shut(connection, code, reason), name=f"close-{connection.id}")
+        self.spawn(
+            _shut(connection.socket, connection.transport, code, reason), name=f"close-{connection.id}"
+        )
 
     async def drain(self) -> None:
         """Let everybody go: tell them when to come back, store what was accepted, close over `drain_s`."""
@@ -191,12 +194,8 @@ class Realtime:
 
     def _present(self) -> Any:
         for room in self.hub.rooms.values():
-            for user in room.present:
-                for member in room.members:
-                    identity = member.identity
-                    if identity is not None and identity.user == user:
-                        yield room.name, user, identity.name, identity.role
-                        break
+            for who in room.people():
+                yield room.name, who.user, who.name, who.role
 
     def _heed(self, payload: bytes) -> None:
         try:
@@ -239,16 +238,18 @@ class Realtime:
         return await self.contexts.coaching.share_a_session(watcher, athlete)
 
 
-async def _shut(connection: Connection, code: int, reason: str) -> None:
+async def _shut(
+    socket: web.WebSocketResponse[Any], transport: asyncio.Transport, code: int, reason: str
+) -> None:
     """A close frame, its answer, and the end of the transport whatever the peer does."""
     try:
         async with asyncio.timeout(CLOSE_S):
-            await connection.socket.close(code=code, message=reason.encode())
+            await socket.close(code=code, message=reason.encode())
     except (TimeoutError, ConnectionError):
-        log.debug("close_unanswered", connection=connection.id, code=code)
+        log.debug("close_unanswered", code=code)
     finally:
-        if connection.transport.get_write_buffer_size():
-            connection.transport.abort()
+        if transport.get_write_buffer_size():
+            transport.abort()
 
 
 def new_worker_id() -> str:

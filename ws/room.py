@@ -7,8 +7,10 @@ many members and little traffic gathers longer: see docs/decisions/telemetry-tic
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Final
 
+from fittracker.auth.identity import Identity
 from ws.connection import Connection
 from ws.frames import Encoding, Outgoing
 
@@ -19,18 +21,72 @@ WORTH_A_WRITE: Final = 6
 
 
 class Room:
-    """Who of this worker is in the room. `seen` is when each athlete was last heard of."""
+    """Who of this worker is in the room, and what the members were told last.
 
-    __slots__ = ("_handle", "_pending", "members", "name", "present", "seen")
+    Every socket has a room of its own in which mostly nothing happens: what that does not need is made late.
+    """
+
+    __slots__ = ("_handle", "_pending", "_present", "_seen", "members", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.members: dict[Connection, None] = {}
-        self.present: dict[str, int] = {}
-        """Connections a person has in here; presence is told once a person, not once a socket."""
-        self.seen: dict[str, float] = {}
-        self._pending: list[tuple[str, Outgoing]] = []
+        self._present: dict[str, int] | None = None
+        self._seen: dict[str, float] | None = None
+        self._pending: list[tuple[str, Outgoing]] | None = None
         self._handle: asyncio.TimerHandle | None = None
+
+    # -- who is here ---------------------------------------------------------------------------------
+
+    def arrive(self, user: str) -> bool:
+        """A person came in with one more socket; whether it is their first in here."""
+        if self._present is None:
+            self._present = {}
+        count = self._present[user] = self._present.get(user, 0) + 1
+        return count == 1
+
+    def depart(self, user: str) -> bool:
+        """One of a person's sockets left; whether it was their last in here."""
+        if self._present is None or user not in self._present:
+            return False
+        self._present[user] -= 1
+        if self._present[user]:
+            return False
+        del self._present[user]
+        return True
+
+    def people(self) -> Iterator[Identity]:
+        """The persons who are here, each once, however many sockets they have."""
+        if self._present is None:
+            return
+        told: set[str] = set()
+        for member in self.members:
+            identity = member.identity
+            if identity is not None and identity.user not in told:
+                told.add(identity.user)
+                yield identity
+
+    # -- which athletes were heard of ----------------------------------------------------------------
+
+    def hear(self, athlete: str, now: float) -> None:
+        """Something about this athlete was said; `now` is loop time."""
+        if self._seen is None:
+            self._seen = {}
+        self._seen[athlete] = now
+
+    def forget(self, athlete: str) -> None:
+        """Nothing more is expected of this athlete."""
+        if self._seen is not None:
+            self._seen.pop(athlete, None)
+
+    def grown_silent(self, before: float) -> list[str]:
+        """The athletes not heard of since `before` (loop time); each is named once."""
+        silent = [athlete for athlete, heard in (self._seen or {}).items() if heard < before]
+        for athlete in silent:
+            self.forget(athlete)
+        return silent
+
+    # -- what is said --------------------------------------------------------------------------------
 
     def send(self, event: Outgoing) -> None:
         """An event to all members, at the end of the loop turn."""
@@ -41,12 +97,15 @@ class Room:
         self, key: str, event: Outgoing, loop: asyncio.AbstractEventLoop, tick: float, longest: float
     ) -> None:
         """Telemetry of `key` (an athlete), to leave with the next tick."""
+        if self._pending is None:
+            self._pending = []
         self._pending.append((key, event))
         if self._handle is None:
             self._handle = loop.call_later(tick, self._tick, loop, longest - tick)
 
     def _tick(self, loop: asyncio.AbstractEventLoop, extension: float) -> None:
-        if extension > 0 and len(self.members) > LARGE and len(self._pending) < WORTH_A_WRITE:
+        gathered = len(self._pending or ())
+        if extension > 0 and len(self.members) > LARGE and gathered < WORTH_A_WRITE:
             self._handle = loop.call_later(extension, self.flush)
         else:
             self.flush()
@@ -54,7 +113,7 @@ class Room:
     def flush(self) -> None:
         """Write what was gathered to every member, the same bytes to all that keep up."""
         self._handle = None
-        pending, self._pending = self._pending, []
+        pending, self._pending = self._pending or [], None
         joined: dict[Encoding, bytes] = {}
         # A member that turns out to be gone is closed in here, which must not change what we walk over.
         for member in tuple(self.members):
@@ -73,4 +132,4 @@ class Room:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        self._pending.clear()
+        self._pending = None

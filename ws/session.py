@@ -42,7 +42,7 @@ async def auth(realtime: Realtime, connection: Connection, data: Auth) -> Hello:
 
     The first one is followed by `hello`; a renewal must be by the same person.
     """
-    identity = await realtime.contexts.authenticator.authenticate(data.token)
+    identity = await realtime.contexts.authenticator.authenticate(data.token, once=True)
     before = connection.identity
     if before is not None and before.user != identity.user:
         raise Forbidden("This socket belongs to somebody else.")

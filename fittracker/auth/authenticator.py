@@ -27,11 +27,14 @@ class Authenticator:
         self._liveness = liveness
         self._clock = clock
 
-    async def authenticate(self, token: str) -> Identity:
-        """The person behind an access token or a device token; Unauthenticated where there is none."""
+    async def authenticate(self, token: str, *, once: bool = False) -> Identity:
+        """The person behind an access token or a device token; Unauthenticated where there is none.
+
+        `once`: the same token will hardly come again soon, as from a socket, and need not be remembered.
+        """
         if token.startswith(DEVICE_PREFIX):
             return await self._of_device(token)
-        claims = self._tokens.verify(token)
+        claims = self._tokens.verify(token, keep=not once)
         state = await self._living(claims.sid, claims.sub)
         return _identity(state, None, claims.exp, device=False)
 

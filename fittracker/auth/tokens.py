@@ -89,8 +89,11 @@ class AccessTokens:
         }
         return jws.sign(claims, self._key, {"kid": self._kid, "typ": KIND}, ALGORITHM), expires
 
-    def verify(self, token: str) -> Claims:
-        """What the token says; Unauthenticated, without the reason, unless all of it is as we write it."""
+    def verify(self, token: str, *, keep: bool = True) -> Claims:
+        """What the token says; Unauthenticated, without the reason, unless all of it is as we write it.
+
+        `keep` remembers a good one: a kilobyte each, for the newest 2,000.
+        """
         known = self._verified.get(token)
         if known is not None:
             self._check(known)
@@ -104,11 +107,12 @@ class AccessTokens:
         except (JOSEError, msgspec.DecodeError) as error:
             raise _refusal() from error
         self._check(claims)
-        # A request asks twice, and a person's next one again: only what passed is kept, and its times are
-        # looked at each time.
-        self._verified[token] = claims
-        if len(self._verified) > MOST_KEPT:
-            del self._verified[next(iter(self._verified))]
+        if keep:
+            # A request asks twice, and a person's next one again: only what passed is kept, and its times
+            # are looked at each time.
+            self._verified[token] = claims
+            if len(self._verified) > MOST_KEPT:
+                del self._verified[next(iter(self._verified))]
         return claims
 
     def _check(self, claims: Claims) -> None:
