@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from typing import Final
+from uuid import UUID
 
-from fittracker.errors import NotFound, TooLarge
+from fittracker.errors import NotFound, TooLarge, Unavailable
 from fittracker.pulse import Pulse
 from fittracker.stream import Stream
 from ws.connection import Connection
@@ -22,18 +23,32 @@ BATCH_ITEM: Final = struct.Struct(">IQB")
 class Feed:
     """One stream on one socket; the `Owner` that telemetry tells what became of the samples."""
 
-    __slots__ = ("_ack", "athlete", "connection", "handle", "rooms", "stream", "user")
+    __slots__ = ("_ack", "athlete", "connection", "handle", "refused", "rooms", "stream", "user")
 
     def __init__(self, connection: Connection, stream: Stream, handle: int) -> None:
         self.connection = connection
         self.stream = stream
         self.handle = handle
+        self.refused: int | None = None
+        """Where a push began that could not be taken at that moment, and was not sent again yet."""
         self.user = stream.user
         self.athlete = stream.user.encode()
         self.rooms = [f"heart:{stream.user}"]
         if stream.session is not None:
             self.rooms.append(f"session:{stream.session}")
         self._ack = b'{"type":"hr.ack","data":{"stream":"%b","seq":' % stream.id.encode()
+
+    def check_turn(self, seq: int) -> None:
+        """Unavailable for a push from `seq` on, while an earlier one is owed.
+
+        Acknowledging the later one would say that the earlier one is stored, too.
+        """
+        if self.refused is not None and seq > self.refused:
+            raise Unavailable(
+                "A push before this one was refused: send that again first, or open the stream again.",
+                fields={"seq": f"send from {self.refused} on"},
+                retry_after_ms=1_000,
+            )
 
     def acknowledge(self, stream: Stream) -> None:
         """Everything up to `stream.stored` is on the disks of a majority."""
@@ -71,7 +86,7 @@ class Feeds:
 
     def of_stream(self, stream_id: str) -> Feed:
         """The same; NotFound where it was not opened here, or was taken."""
-        feed = self._by_stream.get(stream_id)
+        feed = self._by_stream.get(stream_id) or self._by_stream.get(_canonical(stream_id))
         if feed is None:
             raise NotFound("Open this stream first; another connection may have taken it.")
         return feed
@@ -101,6 +116,14 @@ class Feeds:
         """It was closed here, or taken elsewhere."""
         self._by_stream.pop(feed.stream.id, None)
         self._by_handle.pop(feed.handle, None)
+
+
+def _canonical(stream_id: str) -> str:
+    """A UUID as we write it: some devices use capitals."""
+    try:
+        return str(UUID(stream_id))
+    except ValueError:
+        return stream_id
 
 
 def update(pulse: Pulse, athlete: bytes, room: str, at: bytes) -> bytes:

@@ -168,6 +168,7 @@ def addressee(encoding: Encoding, payload: bytes) -> int | None:
 
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_INDEX = re.compile(r"\[(\d+)\]")
 _NAMED = re.compile(r"^Object (?:contains unknown|missing required) field `(?P<name>[^`]*)`")
 
 
@@ -177,7 +178,7 @@ def invalid(error: msgspec.ValidationError) -> Invalid:
     found = _PATH.search(text)
     sentence = text[: found.start()] if found else text
     named = _NAMED.match(sentence)
-    path = [found["path"].replace("[...]", "")] if found and found["path"] else []
+    path = [_INDEX.sub(r".\1", found["path"]).replace("[...]", "")] if found and found["path"] else []
     field = ".".join([*path, *([named["name"]] if named else [])])
     return Invalid(sentence, fields={field.removeprefix("data.") or "data": sentence})
 

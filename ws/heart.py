@@ -10,14 +10,17 @@ import msgspec
 from msgspec import Meta
 
 from fittracker import ble
-from fittracker.errors import Invalid, NotFound, Unauthenticated
+from fittracker.errors import Failure, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
+from fittracker.observability import logger
 from fittracker.pulse import Alert
-from fittracker.stream import Stream
+from fittracker.stream import Owner, Stream
 from fittracker.workouts import empty_summary
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.feed import BATCH, BATCH_ITEM, SAMPLE, Feed, Feeds, update
 from ws.realtime import Realtime
+
+log = logger(__name__)
 
 SCOPE: Final = "telemetry:write"
 BINARY_KINDS: Final = frozenset({b"\x01", b"\x02"})
@@ -110,9 +113,8 @@ async def hr_open(realtime: Realtime, connection: Connection, data: HrOpen) -> H
     physiology = await contexts.users.physiology(user, data.sport)
     existing = feeds.find(stream_id)
     handle = existing.handle if existing else feeds.reserve()
-    if existing is not None:
-        existing.stream.owner = None  # opening again what is open here takes it from nobody
-    owner = _Opening(connection)
+    # Opening again what is open here takes it from nobody; should it be refused, all stays as it is.
+    owner = existing or _Opening(connection)
     stream = await realtime.telemetry.open(
         stream_id,
         user,
@@ -156,18 +158,23 @@ async def hr_close(realtime: Realtime, connection: Connection, data: HrClose) ->
     if feed is None:
         workout = await realtime.contexts.workouts.of_closed_stream(stream_id, user)
     else:
-        workout = await end_stream(realtime, feed.stream)
+        workout = await end_stream(realtime, feed.stream, feed)
         connection.feeds.drop(feed)
     if workout is None:
         return HrClosed(None, empty_summary())
     return HrClosed(workout["_id"], workout["summary"])
 
 
-async def end_stream(realtime: Realtime, stream: Stream) -> dict[str, Any] | None:
-    """Store what waits, make the workout, tell whoever watches; the workout."""
+async def end_stream(realtime: Realtime, stream: Stream, owner: Owner | None) -> dict[str, Any] | None:
+    """Store what waits, make the workout, tell whoever watches; the workout.
+
+    NotFound where it is not this owner's any more once everything is stored.
+    """
     await realtime.telemetry.store(stream)
+    if stream.owner is not owner:
+        raise NotFound("Another connection has taken this stream.")
     workout = await realtime.contexts.workouts.finish(stream.id, stream.user)
-    realtime.telemetry.forget(stream)
+    realtime.telemetry.forget(stream, owner)
     if workout is not None:
         data = {"user": stream.user, "workout": workout["_id"], "summary": workout["summary"]}
         for room in _rooms(stream.user, stream.session):
@@ -213,6 +220,8 @@ def push_binary(realtime: Realtime, connection: Connection, payload: bytes) -> N
     if len(payload) < 1 + BATCH.size:
         raise Invalid("The binary frame is cut.")
     handle, count = BATCH.unpack_from(payload, 1)
+    if not count:
+        raise Invalid("The binary batch is empty.")
     feed = connection.feeds.of_handle(handle)
     _push(realtime, connection, feed, list(_batch(payload, count)))
 
@@ -238,13 +247,8 @@ def _batch(payload: bytes, count: int) -> Iterator[Row]:
 
 def _push(realtime: Realtime, connection: Connection, feed: Feed, rows: Sequence[Row]) -> None:
     """Accept rows of one stream, show the newest to whoever watches, and give the alerts they set off."""
-    connection.spend(realtime.wheel.now, 0, len(rows))
+    _check(realtime, connection, feed, rows)
     telemetry, stream = realtime.telemetry, feed.stream
-    telemetry.check_room()
-    # All are looked at before one is accepted: a push with a fault changes nothing.
-    latest = telemetry.latest_ms()
-    for seq, t, bpm, _rr, _contact in rows:
-        telemetry.check(seq, t, bpm, latest)
     alerts: list[Alert] = []
     accepted = False
     seen = stream.pulse.t
@@ -267,6 +271,22 @@ def _push(realtime: Realtime, connection: Connection, feed: Feed, rows: Sequence
                 hub.telemetry(room, feed.user, payload)
     for alert in alerts:
         tell_alert(realtime, feed.rooms, feed.user, alert)
+
+
+def _check(realtime: Realtime, connection: Connection, feed: Feed, rows: Sequence[Row]) -> None:
+    """Look at all before one is accepted: a push that is refused changes nothing."""
+    telemetry = realtime.telemetry
+    feed.check_turn(rows[0][0])
+    try:
+        connection.spend(realtime.wheel.now, 0, len(rows))
+        telemetry.check_room()
+    except (RateLimited, Unavailable):
+        feed.refused = rows[0][0]
+        raise
+    latest = telemetry.latest_ms()
+    for seq, t, bpm, _rr, _contact in rows:
+        telemetry.check(seq, t, bpm, latest)
+    feed.refused = None
 
 
 def tell_alert(realtime: Realtime, rooms: Sequence[str], user: str, alert: Alert) -> None:
@@ -319,15 +339,27 @@ def notice_lost(realtime: Realtime, now: float) -> None:
 async def end_silent(realtime: Realtime) -> None:
     """End the streams of this worker that have been silent for 10 min, then those that nobody owns."""
     for stream in realtime.telemetry.silent(realtime.wheel.now, realtime.settings.hr_idle_s):
-        if isinstance(stream.owner, Feed) and stream.owner.connection.feeds is not None:
-            stream.owner.connection.feeds.drop(stream.owner)
-        await end_stream(realtime, stream)
+        try:
+            await _end_silent(realtime, stream)
+        except Failure as failure:
+            # One that cannot be ended, or was taken at this moment, must not keep the others open.
+            log.warning("silent_stream_left", stream=stream.id, reason=failure.detail)
     await realtime.telemetry.say_seen()
     for workout in await realtime.contexts.workouts.finish_silent():
         user = workout["user"]
         data = {"user": user, "workout": workout["_id"], "summary": workout["summary"]}
         for room in _rooms(user, workout["session"]):
             realtime.hub.publish(room, realtime.event("hr.summary", room, data), about=user)
+
+
+async def _end_silent(realtime: Realtime, stream: Stream) -> None:
+    if not await realtime.telemetry.current(stream):
+        realtime.telemetry.let_go(stream.id)  # it goes on elsewhere, and nobody could tell us
+        return
+    owner = stream.owner
+    if isinstance(owner, Feed) and owner.connection.feeds is not None:
+        owner.connection.feeds.drop(owner)
+    await end_stream(realtime, stream, owner)
 
 
 def _user(connection: Connection) -> str:

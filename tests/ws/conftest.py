@@ -25,6 +25,7 @@ def settings(mongo_url: str, mongo_database: str, redis_url: str) -> Settings:
         bcrypt_cost=4,
         allowed_origins=(ORIGIN,),
         public_origin="https://fit.example.org",
+        hr_flush_s=0.05,
         ws_sockets_per_user=1_000,
         ws_sockets_per_address=1_000,
     )
