@@ -121,6 +121,8 @@ class Wire:
         try:
             await self._socket.send_frame(payload, kind or self._codec.frame)
         except ConnectionError as error:
+            # The reader finds out too, but only when it is its turn: until then nobody may be given this one.
+            self.ending = self.ending or Ending(ABNORMAL, "the connection was lost")
             raise ConnectionLost("the connection was lost") from error
 
     def check(self) -> None:
