@@ -28,10 +28,14 @@ class Cut(Enum):
     FINISH = "finish"
 
 
+Address = tuple[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """When a connection breaks (bytes of both directions together) and how; where `bytes` is None, never."""
+    """Where a connection goes, and how it breaks after how many bytes of both directions (None: never)."""
 
+    target: Address
     bytes: int | None = None
     how: Cut = Cut.RESET
 
@@ -40,7 +44,6 @@ class Fate:
 class _Link:
     """One connection through the proxy: the client's socket, and ours to the server."""
 
-    number: int
     fate: Fate
     near: socket.socket
     far: socket.socket
@@ -49,14 +52,15 @@ class _Link:
 
 
 class FaultProxy:
-    """Listens on a port of the loopback and passes everything on to `host`:`port`, faults apart.
+    """Listens on a port of the loopback and passes everything on to one of the targets, faults apart.
 
     `receive_buffer` bounds what the kernel takes from the server while the proxy does not read: with it, a
     stalled proxy is a reader that stopped reading, without it the kernel hides some megabytes of that.
     """
 
-    def __init__(self, host: str, port: int, *, seed: int = 0, receive_buffer: int | None = None) -> None:
-        self.target = (host, port)
+    def __init__(self, *targets: Address, seed: int = 0, receive_buffer: int | None = None) -> None:
+        """With several targets the seed decides as well which connection goes where."""
+        self._targets = targets
         self.delay_s = 0.0
         """How long each piece is held back."""
         self.bytes_per_s: float | None = None
@@ -124,10 +128,11 @@ class FaultProxy:
 
     def fate(self, number: int) -> Fate:
         """What becomes of the connection of this number, counted from 0, were it accepted now."""
-        if self.mean_life is None:
-            return Fate()
         random = Random(f"{self._seed}:{number}")
-        return Fate(1 + int(random.expovariate(1 / self.mean_life)), random.choice(tuple(Cut)))
+        target, how = random.choice(self._targets), random.choice(tuple(Cut))
+        if self.mean_life is None:
+            return Fate(target)
+        return Fate(target, 1 + int(random.expovariate(1 / self.mean_life)), how)
 
     # -- connections ---------------------------------------------------------------------------------
 
@@ -142,12 +147,13 @@ class FaultProxy:
             task.add_done_callback(self._starting.discard)
 
     async def _begin(self, near: socket.socket, number: int) -> None:
+        fate = self.fate(number)
         far = socket.socket()
         try:
             far.setblocking(False)
             if self._receive_buffer is not None:  # counts only where it is set before the handshake
                 far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-            await asyncio.get_running_loop().sock_connect(far, self.target)
+            await asyncio.get_running_loop().sock_connect(far, fate.target)
         except OSError:  # nobody listens there: neither do we
             _close(near, Cut.RESET)
             _close(far, Cut.RESET)
@@ -158,7 +164,7 @@ class FaultProxy:
             raise
         for each in (near, far):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = _Link(number, self.fate(number), near, far)
+        link = _Link(fate, near, far)
         self._links.add(link)
         link.tasks = [
             asyncio.create_task(self._pump(link, near, far)),

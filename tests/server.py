@@ -63,9 +63,15 @@ class LoneWorker:
         return self._process
 
     @property
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes of this moment: none just after one was killed."""
+        children = psutil.Process(self.master.pid).children()
+        return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+    @property
     def worker(self) -> psutil.Process:
-        """The worker process of this moment."""
-        (worker,) = psutil.Process(self.master.pid).children()
+        """The one there is."""
+        (worker,) = self.workers
         return worker
 
     async def start(self) -> None:
@@ -105,7 +111,8 @@ class LoneWorker:
     def defects(self) -> list[str]:
         """The lines of its log that tell of a defect."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return [line for line in lines if any(mark in line for mark in DEFECTS)]
+        ours = [line for line in lines if "was sent SIGKILL" not in line]  # by the test
+        return [line for line in ours if any(mark in line for mark in DEFECTS)]
 
 
 @asynccontextmanager

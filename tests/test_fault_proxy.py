@@ -72,7 +72,7 @@ async def everything(reader: asyncio.StreamReader) -> tuple[bytes, Cut]:
 async def test_without_faults_everything_arrives_and_so_does_the_end(echo: Echo) -> None:
     """Half a megabyte there and back; the end of one direction leaves the other open."""
     data = bytes(range(256)) * 2_000
-    async with FaultProxy("127.0.0.1", echo.port) as proxy, through(proxy) as (reader, writer):
+    async with FaultProxy(("127.0.0.1", echo.port)) as proxy, through(proxy) as (reader, writer):
         writer.write(data)
         writer.write_eof()
         assert await everything(reader) == (data, Cut.FINISH)
@@ -82,7 +82,7 @@ async def test_without_faults_everything_arrives_and_so_does_the_end(echo: Echo)
 @pytest.mark.parametrize(("how", "ending"), [(Cut.RESET, "reset"), (Cut.FINISH, "finished")])
 async def test_a_cut_is_felt_at_both_ends(echo: Echo, how: Cut, ending: str) -> None:
     """As the death of a machine, or as the end of a process."""
-    async with FaultProxy("127.0.0.1", echo.port) as proxy, through(proxy) as (reader, writer):
+    async with FaultProxy(("127.0.0.1", echo.port)) as proxy, through(proxy) as (reader, writer):
         writer.write(b"before")
         assert await reader.readexactly(6) == b"before"
         assert await proxy.cut(how) == 1
@@ -94,7 +94,7 @@ async def test_a_cut_is_felt_at_both_ends(echo: Echo, how: Cut, ending: str) -> 
 
 async def test_a_stalled_proxy_accepts_and_delivers_later(echo: Echo) -> None:
     """What a network does that drops packets for a while: nothing is lost, nothing arrives."""
-    async with FaultProxy("127.0.0.1", echo.port) as proxy:
+    async with FaultProxy(("127.0.0.1", echo.port)) as proxy:
         proxy.stall()
         async with through(proxy) as (reader, writer):
             writer.write(b"later")
@@ -108,7 +108,7 @@ async def test_a_stalled_proxy_accepts_and_delivers_later(echo: Echo) -> None:
 async def test_a_delay_holds_every_piece_back(echo: Echo) -> None:
     """Once on the way there, once on the way back."""
     loop = asyncio.get_running_loop()
-    async with FaultProxy("127.0.0.1", echo.port) as proxy, through(proxy) as (reader, writer):
+    async with FaultProxy(("127.0.0.1", echo.port)) as proxy, through(proxy) as (reader, writer):
         proxy.delay_s = 0.1
         began = loop.time()
         writer.write(b"x")
@@ -119,7 +119,7 @@ async def test_a_delay_holds_every_piece_back(echo: Echo) -> None:
 async def test_a_throttle_passes_no_more_than_it_should(echo: Echo) -> None:
     """Ten kilobytes at forty a second take a quarter of a second."""
     loop = asyncio.get_running_loop()
-    async with FaultProxy("127.0.0.1", echo.port) as proxy, through(proxy) as (reader, writer):
+    async with FaultProxy(("127.0.0.1", echo.port)) as proxy, through(proxy) as (reader, writer):
         proxy.bytes_per_s = 40_000
         began = loop.time()
         writer.write(bytes(10_000))
@@ -129,9 +129,9 @@ async def test_a_throttle_passes_no_more_than_it_should(echo: Echo) -> None:
 
 async def test_the_seed_decides_when_and_how_a_connection_breaks() -> None:
     """The same seed the same fates, another seed others."""
-    one = FaultProxy("127.0.0.1", 1, seed=1)
-    same = FaultProxy("127.0.0.1", 1, seed=1)
-    other = FaultProxy("127.0.0.1", 1, seed=2)
+    one = FaultProxy(("127.0.0.1", 1), seed=1)
+    same = FaultProxy(("127.0.0.1", 1), seed=1)
+    other = FaultProxy(("127.0.0.1", 1), seed=2)
     for proxy in (one, same, other):
         proxy.mean_life = 5_000
         proxy._listener.close()
@@ -143,9 +143,22 @@ async def test_the_seed_decides_when_and_how_a_connection_breaks() -> None:
     assert 2_500 < sum(lengths) / len(lengths) < 10_000
 
 
+async def test_the_seed_decides_where_a_connection_goes(echo: Echo) -> None:
+    """Behind one address, as behind a load balancer."""
+    targets = (("127.0.0.1", echo.port), ("127.0.0.1", 1))
+    async with FaultProxy(*targets, seed=5) as proxy:
+        for number in range(10):
+            async with through(proxy) as (reader, writer):
+                writer.write(b"x")
+                writer.write_eof()
+                received, _ = await everything(reader)
+            assert received == (b"x" if proxy.fate(number).target == targets[0] else b"")
+        assert {proxy.fate(number).target for number in range(10)} == set(targets)
+
+
 async def test_a_connection_breaks_at_its_byte(echo: Echo) -> None:
     """Not one more comes through, in the middle of a message or not."""
-    async with FaultProxy("127.0.0.1", echo.port, seed=3) as proxy:
+    async with FaultProxy(("127.0.0.1", echo.port), seed=3) as proxy:
         proxy.mean_life = 2_000
         limit = proxy.fate(0).bytes
         assert limit is not None
@@ -160,13 +173,13 @@ async def test_a_connection_breaks_at_its_byte(echo: Echo) -> None:
 
 async def test_where_nobody_listens_the_connection_is_reset() -> None:
     """As it would be without the proxy."""
-    async with FaultProxy("127.0.0.1", 1) as proxy, through(proxy) as (reader, _):
+    async with FaultProxy(("127.0.0.1", 1)) as proxy, through(proxy) as (reader, _):
         assert await everything(reader) == (b"", Cut.RESET)
 
 
 async def test_its_end_cuts_what_is_open_and_frees_the_port(echo: Echo) -> None:
     """Nothing of it is left."""
-    async with FaultProxy("127.0.0.1", echo.port) as proxy:
+    async with FaultProxy(("127.0.0.1", echo.port)) as proxy:
         port = proxy.port
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x")
