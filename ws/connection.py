@@ -43,6 +43,7 @@ class Connection:
         "_pending",
         "_writer",
         "address",
+        "closing",
         "commands",
         "encoding",
         "expires",
@@ -76,7 +77,7 @@ class Connection:
         now: float,
         limits: Settings,
         writer: Writer,
-        finish: Callable[[Connection, int, str], None],
+        finish: Callable[[Connection, int, str], asyncio.Task[None] | None],
     ) -> None:
         self.id = id
         self.socket = socket
@@ -85,6 +86,7 @@ class Connection:
         self.address = address
         self.identity: Identity | None = None
         self.open = True
+        self.closing: asyncio.Task[None] | None = None  # of a closing that we began: its end
         self.rooms: list[str] = []
         self.feeds: Any = None  # made by the first hr.open; a watcher never needs it
         self.opened = self.heard = self.pinged = now
@@ -135,10 +137,14 @@ class Connection:
         """Bytes handed over that the peer's kernel has not taken yet."""
         return self.transport.get_write_buffer_size()
 
-    @property
-    def slow(self) -> bool:
-        """Whether telemetry is to be held back for this reader."""
-        return self._held is not None or self.backlog() > self._limits.ws_outbox_soft_bytes
+    def offer(self, frames: bytes) -> bool:
+        """Hand over telemetry of a room; False where this reader is too slow for it, see `hold`."""
+        transport = self.transport
+        if self._held is not None or transport.get_write_buffer_size() > self._limits.ws_outbox_soft_bytes:
+            return False
+        if self.open and not transport.is_closing():
+            transport.write(frames)
+        return True
 
     def hold(self, key: str, event: Outgoing) -> None:
         """Keep only the newest telemetry of each key until the reader has caught up."""
@@ -176,12 +182,12 @@ class Connection:
         if self.open:
             self.open = False
             self._pending = None
-            self._finish(self, int(code), reason)
+            self.closing = self._finish(self, int(code), reason)
 
     def retire(self) -> None:
         """The socket is gone. The wheel holds this object a little longer, but not what hung on it."""
         self.open = False
-        self.feeds = self._held = self._pending = None
+        self.feeds = self._held = self._pending = self.closing = None
         error = self.socket.exception()
         if error is not None:
             # Its frames hold the socket, and the socket holds it: that would wait for the collector.

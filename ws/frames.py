@@ -45,6 +45,10 @@ class Close(int, Enum):
 class Encoding(Enum):
     """A subprotocol: its name, its kind of frame, and how a value becomes bytes."""
 
+    __hash__ = (
+        object.__hash__
+    )  # each is one object; Enum's own hash is a Python call for each frame and member
+
     JSON = "fittracker.v1.json"
     MSGPACK = "fittracker.v1.msgpack"
 

@@ -16,8 +16,8 @@ from ws.frames import Encoding, Outgoing
 
 LARGE: Final = 100
 """Members from which a room may gather longer than one tick."""
-WORTH_A_WRITE: Final = 6
-"""Frames a tick at which a large room writes: with fewer, a longer gathering saves more than it costs."""
+WORTH_A_WRITE: Final = 25
+"""Frames at which a large room writes: with fewer, a longer gathering saves more than it costs."""
 
 
 class Room:
@@ -26,7 +26,7 @@ class Room:
     Every socket has a room of its own in which mostly nothing happens: what that does not need is made late.
     """
 
-    __slots__ = ("_handle", "_pending", "_present", "_seen", "members", "name")
+    __slots__ = ("_handle", "_pending", "_present", "_seen", "_stretched", "members", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -35,6 +35,7 @@ class Room:
         self._seen: dict[str, float] | None = None
         self._pending: list[tuple[str, Outgoing]] | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._stretched = False
 
     # -- who is here ---------------------------------------------------------------------------------
 
@@ -96,16 +97,20 @@ class Room:
     def gather(
         self, key: str, event: Outgoing, loop: asyncio.AbstractEventLoop, tick: float, longest: float
     ) -> None:
-        """Telemetry of `key` (an athlete), to leave with the next tick."""
+        """Telemetry of `key` (an athlete), to leave after a `tick`, in a large room after the `longest`."""
         if self._pending is None:
             self._pending = []
         self._pending.append((key, event))
         if self._handle is None:
             self._handle = loop.call_later(tick, self._tick, loop, longest - tick)
+        elif self._stretched and len(self._pending) >= WORTH_A_WRITE:
+            self._handle.cancel()
+            self.flush()
 
     def _tick(self, loop: asyncio.AbstractEventLoop, extension: float) -> None:
         gathered = len(self._pending or ())
         if extension > 0 and len(self.members) > LARGE and gathered < WORTH_A_WRITE:
+            self._stretched = True
             self._handle = loop.call_later(extension, self.flush)
         else:
             self.flush()
@@ -113,19 +118,17 @@ class Room:
     def flush(self) -> None:
         """Write what was gathered to every member, the same bytes to all that keep up."""
         self._handle = None
+        self._stretched = False
         pending, self._pending = self._pending or [], None
         joined: dict[Encoding, bytes] = {}
-        # A member that turns out to be gone is closed in here, which must not change what we walk over.
-        for member in tuple(self.members):
-            if member.slow:
-                for key, event in pending:
-                    member.hold(key, event)
-                continue
+        for member in self.members:
             frames = joined.get(member.encoding)
             if frames is None:
                 frames = b"".join([event.frame(member.encoding) for _, event in pending])
                 joined[member.encoding] = frames
-            member.write(frames)
+            if not member.offer(frames):
+                for key, event in pending:
+                    member.hold(key, event)
 
     def close(self) -> None:
         """Forget what was gathered; nobody is left to read it."""
