@@ -72,8 +72,8 @@ class FaultProxy:
         self._seed = seed
         self._receive_buffer = receive_buffer
         self._links: set[_Link] = set()
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._asks, self._answers = asyncio.Event(), asyncio.Event()
+        self.flow()
         self._listener = socket.socket()
         self._accepting: asyncio.Task[None] | None = None
         self._starting: set[asyncio.Task[None]] = set()
@@ -118,13 +118,19 @@ class FaultProxy:
             await self._break(link, how)
         return len(links)
 
-    def stall(self) -> None:
-        """From now on accept connections, and pass nothing on; what was read before waits."""
-        self._flows.clear()
+    def stall(self, *, answers_only: bool = False) -> None:
+        """From now on accept connections, and pass nothing on; what was read before waits.
+
+        With `answers_only` the client is still heard, as one who talks and does not listen.
+        """
+        self._answers.clear()
+        if not answers_only:
+            self._asks.clear()
 
     def flow(self) -> None:
         """Pass everything on again, beginning with what waits."""
-        self._flows.set()
+        self._asks.set()
+        self._answers.set()
 
     def fate(self, number: int) -> Fate:
         """What becomes of the connection of this number, counted from 0, were it accepted now."""
@@ -167,18 +173,20 @@ class FaultProxy:
         link = _Link(fate, near, far)
         self._links.add(link)
         link.tasks = [
-            asyncio.create_task(self._pump(link, near, far)),
-            asyncio.create_task(self._pump(link, far, near)),
+            asyncio.create_task(self._pump(link, near, far, self._asks)),
+            asyncio.create_task(self._pump(link, far, near, self._answers)),
         ]
 
-    async def _pump(self, link: _Link, source: socket.socket, sink: socket.socket) -> None:
+    async def _pump(
+        self, link: _Link, source: socket.socket, sink: socket.socket, flows: asyncio.Event
+    ) -> None:
         """Pass on one direction until it ends; the end of both is the end of the link."""
         loop = asyncio.get_running_loop()
         try:
             while True:
-                await self._flows.wait()
+                await flows.wait()
                 piece = await loop.sock_recv(source, PIECE)
-                await self._flows.wait()
+                await flows.wait()
                 if not piece:
                     sink.shutdown(socket.SHUT_WR)
                     break

@@ -105,6 +105,20 @@ async def test_a_stalled_proxy_accepts_and_delivers_later(echo: Echo) -> None:
             assert await asyncio.wait_for(reader.readexactly(5), 10) == b"later"
 
 
+async def test_one_who_does_not_listen_is_still_heard(echo: Echo) -> None:
+    """Only the answers wait."""
+    async with FaultProxy(("127.0.0.1", echo.port)) as proxy, through(proxy) as (reader, writer):
+        proxy.stall(answers_only=True)
+        writer.write(b"heard")
+        async with asyncio.timeout(10):
+            while echo.heard != b"heard":
+                await asyncio.sleep(0.01)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.2)
+        proxy.flow()
+        assert await asyncio.wait_for(reader.readexactly(5), 10) == b"heard"
+
+
 async def test_a_delay_holds_every_piece_back(echo: Echo) -> None:
     """Once on the way there, once on the way back."""
     loop = asyncio.get_running_loop()

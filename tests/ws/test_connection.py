@@ -57,7 +57,7 @@ async def test_a_socket_that_is_gone_is_forgotten_without_the_collector(
     """A herd that comes back again and again would fill the memory before the collector looks for it."""
     realtime, port = server
     ada = await people.athlete()
-    async with FaultProxy(LOOPBACK, port) as proxy, connect(proxy.url, ada.token) as peer:
+    async with FaultProxy((LOOPBACK, port)) as proxy, connect(proxy.url, ada.token) as peer:
         stream = str(uuid4())
         await peer.call("room.join", room=f"heart:{ada.id}")
         await peer.call("hr.open", stream=stream)
