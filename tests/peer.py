@@ -73,7 +73,9 @@ class Peer:
             return dict(msgspec.msgpack.decode(message.data))
         if message.type is WSMsgType.TEXT:
             return dict(msgspec.json.decode(message.data))
-        raise Ended(self.socket.close_code, str(message.extra or ""))
+        # aiohttp says 1006 of a socket whose server has gone before our answer to its close frame was out.
+        code = message.data if message.type is WSMsgType.CLOSE else self.socket.close_code
+        raise Ended(code, str(message.extra or ""))
 
     async def next(self) -> Frame:
         """The next frame that nobody has taken."""

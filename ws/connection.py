@@ -43,7 +43,6 @@ class Connection:
         "_pending",
         "_writer",
         "address",
-        "closing",
         "commands",
         "encoding",
         "expires",
@@ -77,7 +76,7 @@ class Connection:
         now: float,
         limits: Settings,
         writer: Writer,
-        finish: Callable[[Connection, int, str], asyncio.Task[None] | None],
+        finish: Callable[[Connection, int, str], None],
     ) -> None:
         self.id = id
         self.socket = socket
@@ -86,7 +85,6 @@ class Connection:
         self.address = address
         self.identity: Identity | None = None
         self.open = True
-        self.closing: asyncio.Task[None] | None = None  # of a closing that we began: its end
         self.rooms: list[str] = []
         self.feeds: Any = None  # made by the first hr.open; a watcher never needs it
         self.opened = self.heard = self.pinged = now
@@ -182,12 +180,12 @@ class Connection:
         if self.open:
             self.open = False
             self._pending = None
-            self.closing = self._finish(self, int(code), reason)
+            self._finish(self, int(code), reason)
 
     def retire(self) -> None:
         """The socket is gone. The wheel holds this object a little longer, but not what hung on it."""
         self.open = False
-        self.feeds = self._held = self._pending = self.closing = None
+        self.feeds = self._held = self._pending = None
         error = self.socket.exception()
         if error is not None:
             # Its frames hold the socket, and the socket holds it: that would wait for the collector.
