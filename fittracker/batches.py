@@ -75,19 +75,13 @@ class Batches:
             # Written, but not yet on a majority: only a majority read can tell, as for a duplicate.
             log.warning("heart_flush_unconfirmed", reason=answer["writeConcernError"].get("errmsg", ""))
             refused = {place: {"code": DUPLICATE} for place in range(len(chunk))} | refused
+        landed = sum(stream.landed() for place, stream in enumerate(chunk) if place not in refused)
+        stored.inc(landed)
+        self._settled(landed)
         confirmed = True
-        for place, stream in enumerate(chunk):
-            if place in refused:
-                confirmed = await self._settle(stream, refused[place]) and confirmed
-            else:
-                self._land(stream)
+        for place, error in refused.items():
+            confirmed = await self._settle(chunk[place], error) and confirmed
         return confirmed
-
-    def _land(self, stream: Stream) -> None:
-        count = len(stream.flying["t"]) if stream.flying else 0
-        stream.landed()
-        stored.inc(count)
-        self._settled(count)
 
     async def _settle(self, stream: Stream, error: Document) -> bool:
         """A batch was refused: it is stored already, or another worker stored what comes next."""

@@ -169,11 +169,13 @@ class Stream:
         self.with_contact = any(each is not None for each in self.contact)
         self.size = sum(map(_bytes, self.rr))
 
-    def landed(self) -> None:
-        """The flying batch is stored."""
-        if self.flying is not None:
-            self.stored = self.flying["to"]
-            self.flying = None
+    def landed(self) -> int:
+        """The flying batch is stored; how many samples were in it."""
+        batch, self.flying = self.flying, None
+        if batch is None:
+            return 0
+        self.stored = batch["to"]
+        return len(batch["t"])
 
     def trim(self, stored: int) -> None:
         """Somebody stored up to `stored`: keep what lies above it, to fly again."""
