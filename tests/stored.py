@@ -16,7 +16,7 @@ Row = tuple[int, int, int]
 
 
 def read(database: Database[dict[str, Any]], stream: str) -> tuple[list[Row], list[str]]:
-    """Every stored sample of a stream, in order of storage, and what is wrong with the chain of its batches."""
+    """Every stored sample of a stream, as it was stored, and what is wrong with the chain of its batches."""
     rows: list[Row] = []
     faults: list[str] = []
     batches = list(database.heart_batches.find({"_id.s": stream}, sort=[("_id.n", 1)]))
