@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from pathlib import Path
@@ -10,7 +11,9 @@ from types import SimpleNamespace
 from aiohttp import web
 
 from fittracker import worker
-from fittracker.worker import DrainingRunner, Worker
+from fittracker.worker import UNSENT_BYTES, DrainingRunner, Worker
+
+LOOPBACK = "127.0.0.1"
 
 
 def backlog_of(listening: socket.socket) -> int:
@@ -38,6 +41,25 @@ def test_as_many_may_wait_at_the_door_as_gunicorn_was_told() -> None:
         booting.notify()
         assert backlog_of(listening) == min(4_096, most)
         assert signs == ["alive", "alive"]
+
+
+def test_the_kernel_takes_little_for_a_peer_that_does_not_read() -> None:
+    """Accepted connections inherit it from the socket that listens; a Unix socket has no such thing."""
+    with socket.create_server((LOOPBACK, 0)) as listening, socket.socket(socket.AF_UNIX) as local:
+        booting = Worker.__new__(Worker)
+        local.bind("")  # a name of the kernel's choice, in no folder
+        booting.sockets = [SimpleNamespace(sock=listening), SimpleNamespace(sock=local)]
+        booting.cfg = SimpleNamespace(backlog=16)
+        booting.tmp = SimpleNamespace(notify=lambda: None)
+        booting.booted = True
+        booting.notify()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            accepted.setblocking(False)
+            taken = 0
+            with contextlib.suppress(BlockingIOError):
+                while taken < 16 * UNSENT_BYTES:
+                    taken += accepted.send(bytes(UNSENT_BYTES // 8))
+            assert taken <= 4 * UNSENT_BYTES
 
 
 async def test_everybody_is_let_go_before_anything_is_shut_down(monkeypatch) -> None:  # type: ignore[no-untyped-def]
