@@ -18,8 +18,8 @@ from fittracker.observability import configure_logs
 
 KEEPALIVE_S = 75.0
 UNSENT_BYTES = 131_072
-"""What the kernel takes from us for a peer that does not read. Left alone it takes 4 MB: a slow reader would be
-found out late, cost that much memory, and see heart rates from minutes ago when it reads again."""
+"""What the kernel takes from us for a peer that does not read. Left alone it takes 4 MB: a slow reader would
+be found out late, cost that much memory, and see heart rates from minutes ago when it reads again."""
 SHUTDOWN_S = 5.0
 COLLECT_AFTER = (20_000, 20, 20)
 """Container objects made, net, between two looks for cycles. Python's default of 700 fits programs that hold
