@@ -105,6 +105,17 @@ class Telemetry:
         mine.heard = self._clock.monotonic()
         return mine
 
+    async def begun_in(self, session: str, stream_id: str, user: str) -> bool:
+        """Whether this person's stream was begun in that session."""
+        query = {"_id": stream_id, "user": user, "session": session}
+        return await self._streams.find_one(query, {"_id": 1}) is not None
+
+    def part(self, user: str, session: str) -> None:
+        """An athlete left a session: their streams on this worker go on without it."""
+        for stream in self.streams.values():
+            if stream.session == session and stream.user == user:
+                stream.session = None
+
     async def _claim(
         self,
         stream_id: str,

@@ -38,6 +38,11 @@ class Feed:
             self.rooms.append(f"session:{stream.session}")
         self._ack = b'{"type":"hr.ack","data":{"stream":"%b","seq":' % stream.id.encode()
 
+    def leave(self, room: str) -> None:
+        """The athlete is not seen in this room any more."""
+        if room in self.rooms:
+            self.rooms.remove(room)
+
     def check_turn(self, seq: int) -> None:
         """Unavailable for a push from `seq` on, while an earlier one is owed.
 

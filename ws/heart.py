@@ -104,8 +104,7 @@ async def hr_open(realtime: Realtime, connection: Connection, data: HrOpen) -> H
     """
     user = _user(connection)
     contexts = realtime.contexts
-    if data.session is not None and not await contexts.coaching.enter(data.session, user):
-        raise NotFound("There is no such session.")
+    entered = await _enter(realtime, data, user)
     if connection.feeds is None:
         connection.feeds = Feeds()
     feeds: Feeds = connection.feeds
@@ -125,6 +124,8 @@ async def hr_open(realtime: Realtime, connection: Connection, data: HrOpen) -> H
         owner=owner,
         connection=connection.id,
     )
+    if stream.session and not entered and not await contexts.coaching.belongs(stream.session, user):
+        stream.session = None  # the athlete has left it: the recording goes on and is not shown there
     stream.heard = realtime.wheel.now
     if stream.owner is owner:
         feed = Feed(connection, stream, handle)
@@ -133,6 +134,20 @@ async def hr_open(realtime: Realtime, connection: Connection, data: HrOpen) -> H
         feeds.add(feed)
     zones = physiology.zones.bounds if physiology.zones else []
     return HrOpened(stream_id, handle, stream.stored, zones, physiology.limits.as_dict())
+
+
+async def _enter(realtime: Realtime, data: HrOpen, user: str) -> bool:
+    """Go into the session that a device names; False where it names none, or had to leave it on the way.
+
+    NotFound for a session that neither the athlete nor the recording was ever in.
+    """
+    if data.session is None:
+        return False
+    if await realtime.contexts.coaching.enter(data.session, user):
+        return True
+    if await realtime.telemetry.begun_in(data.session, str(data.stream), user):
+        return False
+    raise NotFound("There is no such session.")
 
 
 class _Opening:

@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge
 
 from config.settings import Settings
 from fittracker import control
+from fittracker.background import end
 from fittracker.clock import rfc3339
 from fittracker.contexts import Contexts
 from fittracker.errors import NotFound
@@ -34,8 +35,11 @@ log = logger(__name__)
 
 CONFIRM_S = 2.0
 """How long a joining socket waits for Redis."""
+LAST_FLUSH_S = 5.0
+"""How long draining sockets wait for MongoDB."""
 CLOSE_S = 2.0
-"""How long a peer may take to answer a close frame."""
+"""How long a peer may take to read and answer a close frame."""
+FLUSH_POLL_S = 0.02
 
 sockets = Gauge("fittracker_sockets", "Open WebSockets of this worker")
 rooms = Gauge("fittracker_rooms", "Rooms with members on this worker")
@@ -140,9 +144,7 @@ class Realtime:
         finally:
             self.wheel.close()
             self.writer.close()
-            for task in tuple(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*map(end, tuple(self._tasks)))
             await self.broker.close()
 
     def _each_second(self, now: float) -> None:
@@ -165,21 +167,31 @@ class Realtime:
         """Let everybody go: tell them when to come back, store what was accepted, close over `drain_s`."""
         self.draining = True
         everybody = list(self.hub.connections.values())
+        longest = max(int(self.settings.drain_s * 1000), 1_000)
         for connection in everybody:
-            wait = random.randint(500, int(self.settings.drain_s * 1000))  # noqa: S311  spreads a herd
+            wait = random.randint(500, longest)  # noqa: S311  spreads a herd
             connection.tell("server.draining", {"retry_after_ms": wait, "reason": "restart"})
-        await self.telemetry.flush()
         batch = max(len(everybody) // 50, 100)
         pause = self.settings.drain_s / 100
+        stored = await self._last_acks()
         for start in range(0, len(everybody), batch):
+            # Those who are closed later have pushed meanwhile; without MongoDB nobody waits for it again.
+            stored = stored and await self._last_acks()
             for connection in everybody[start : start + batch]:
                 connection.flush()
                 connection.close(Close.RESTART, "the server restarts")
             await asyncio.sleep(pause)
-        await self.telemetry.flush()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=CLOSE_S + 1)
-        log.info("drained", sockets=len(everybody))
+        log.info("drained", sockets=len(everybody), stored=stored)
+
+    async def _last_acks(self) -> bool:
+        """Store what was accepted so far, which acknowledges it; whether MongoDB confirmed it in time."""
+        try:
+            async with asyncio.timeout(LAST_FLUSH_S):
+                return await self.telemetry.flush()
+        except TimeoutError:
+            return False
 
     # -- from the other workers ----------------------------------------------------------------------
 
@@ -216,13 +228,31 @@ class Realtime:
             case control.GrantEnded(athlete=athlete, trainer=trainer):
                 self.spawn(self._look_again(athlete, trainer), name="grant-ended")
             case control.MembershipEnded(room=room, user=user):
-                for connection in self.hub.of_user(user):
-                    self.hub.leave(connection, room)
+                self._part(room, user)
+                self.spawn(self._look_at_all(user), name="membership-ended")
             case control.StreamTaken(stream=stream, worker=worker) if worker != self.worker:
                 self.telemetry.let_go(stream)
 
+    def _part(self, room: str, user: str) -> None:
+        """Somebody is out of a room: they neither hear what is said there, nor is their heart shown."""
+        self.telemetry.part(user, room.removeprefix("session:"))
+        for connection in self.hub.of_user(user):
+            self.hub.leave(connection, room)
+            for feed in connection.feeds or ():
+                feed.leave(room)
+
+    async def _look_at_all(self, user: str) -> None:
+        """Somebody left a session: those who saw them, or whom they saw, because of it see them no more."""
+        room = self.hub.rooms.get(f"heart:{user}")
+        for watcher in [who.user for who in room.people()] if room else []:
+            await self._look_again(user, watcher)
+        rooms = {name for connection in self.hub.of_user(user) for name in connection.rooms}
+        for name in rooms:
+            if name.startswith("heart:"):
+                await self._look_again(name.removeprefix("heart:"), user)
+
     async def _look_again(self, athlete: str, trainer: str) -> None:
-        """A grant ended: the trainer may still see the athlete for another reason."""
+        """The trainer may still see the athlete for another reason."""
         room = f"heart:{athlete}"
         watching = [each for each in self.hub.of_user(trainer) if room in each.rooms]
         if watching and not await self.may_watch(trainer, athlete):
@@ -245,6 +275,9 @@ async def _shut(
     try:
         async with asyncio.timeout(CLOSE_S):
             await socket.close(code=code, message=reason.encode())
+            # The close frame stands behind what the peer has not read; no event tells when it is out.
+            while transport.get_write_buffer_size():  # noqa: ASYNC110
+                await asyncio.sleep(FLUSH_POLL_S)
     except (TimeoutError, ConnectionError):
         log.debug("close_unanswered", code=code)
     finally:
