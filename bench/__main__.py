@@ -32,6 +32,9 @@ DOCUMENT: Final = ROOT / "docs" / "performance.md"
 @click.option("--write", "keep", is_flag=True, help="Put the table into docs/performance.md.")
 def main(source: Path, runs: int, seconds: float, keep: bool) -> None:
     """Measure the server: on core 0, with the load, MongoDB and Valkey on core 1. Some minutes a run."""
+    if not source.is_file():
+        click.echo(f"Nothing was measured: there is no {source}. Say with --wsload where wsload.c is.")
+        return
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         raise click.ClickException("this needs two cores, for the server and for the load")
     os.sched_setaffinity(0, {LOAD_CORE})

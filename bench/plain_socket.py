@@ -33,6 +33,14 @@ class PlainSocket:
         self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.fd = self.socket.fileno()
+        try:
+            self._buffer = self._upgrade(port, token)
+        except BaseException:
+            self.close()
+            raise
+
+    def _upgrade(self, port: int, token: str | None) -> bytes:
+        """What came behind the head of the answer."""
         more = f"Authorization: Bearer {token}\r\n" if token else ""
         self.socket.sendall(_UPGRADE.format(port=port, more=more).encode())
         head = b""
@@ -40,7 +48,7 @@ class PlainSocket:
             head += self._receive()
         if not head.startswith(b"HTTP/1.1 101 "):
             raise Failed(f"the upgrade was refused: {head[:60]!r}")
-        self._buffer = head.partition(b"\r\n\r\n")[2]
+        return head.partition(b"\r\n\r\n")[2]
 
     def unblock(self) -> None:
         """From here on `frames` does not wait."""

@@ -87,6 +87,12 @@ ROWS: Final = (
         lambda run: run.floor.send_us / run.fan_out.joined,
         "send() of what is joined",
     ),
+    Row(
+        "of that, receiving and storing what is delivered",
+        None,
+        "us",
+        lambda run: run.fan_out.ingest_us,
+    ),
     Row("one send() of 3,500 bytes", None, "us", lambda run: run.floor.send_us),
     Row("updates joined in one write", None, "", lambda run: run.fan_out.joined),
     Row("age of an update on arrival, median", None, "ms", lambda run: run.fan_out.age_p50_ms),

@@ -51,8 +51,6 @@ class Wsload:
     @classmethod
     def compile(cls, source: Path, folder: Path) -> Wsload:
         """Build it with cc; Failed where there is no compiler, or it does not compile."""
-        if not source.is_file():
-            raise Failed(f"there is no {source}: say with --wsload where the load generator is")
         if shutil.which("cc") is None:
             raise Failed("there is no C compiler (cc) to build the load generator with")
         program = folder / "wsload"

@@ -1,0 +1,56 @@
+"""Every command of the protocol is there, and says who may send it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ws.features import FEATURES, registry
+
+PROTOCOL = {
+    *("auth", "ping"),
+    *("room.join", "room.leave", "room.members"),
+    *("hr.open", "hr.push", "hr.close", "hr.watch", "hr.unwatch"),
+}
+
+
+def test_the_commands_are_those_of_the_protocol() -> None:
+    """Names on the wire are a contract: one that disappears breaks somebody's app."""
+    assert set(registry().commands) >= PROTOCOL
+
+
+def test_nobody_who_has_not_signed_in_can_do_more_than_sign_in() -> None:
+    """And look whether the server is there."""
+    anonymous = {name for name, command in registry().commands.items() if command.anonymous}
+    assert anonymous == {"auth", "ping"}
+
+
+def test_a_wearable_can_do_what_its_scope_says_and_no_more() -> None:
+    """Its token lies about in a drawer for years."""
+    scoped = {name: command.scope for name, command in registry().commands.items() if command.scope}
+    assert scoped == dict.fromkeys(("ping", "hr.open", "hr.push", "hr.close"), "telemetry:write")
+
+
+def test_only_pushes_have_a_limit_of_their_own() -> None:
+    """Everything else counts as one command."""
+    assert [name for name, command in registry().commands.items() if command.own_limit] == ["hr.push"]
+
+
+def test_every_command_says_what_it_is_about() -> None:
+    """The tables in the docs are made of it."""
+    for name, command in registry().commands.items():
+        assert len(command.about) > 10, name
+        assert command.about.endswith("."), name
+
+
+def test_every_shape_refuses_what_it_does_not_know() -> None:
+    """A misspelt field must not pass for one that was left out."""
+    for name, command in registry().commands.items():
+        shape: type[msgspec.Struct] = command.data
+        assert shape.__struct_config__.forbid_unknown_fields, name
+
+
+def test_each_feature_brings_commands() -> None:
+    """A file in the list whose functions are not tagged would be a mistake."""
+    commands = registry().commands.values()
+    for module in FEATURES:
+        assert any(command.run.__module__ == module.__name__ for command in commands), module.__name__
