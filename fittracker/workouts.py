@@ -10,14 +10,17 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 
 from fittracker.clock import Clock
-from fittracker.errors import NotFound
+from fittracker.errors import Failure, NotFound
 from fittracker.heart_series import HeartSeries, Resolution, Series
 from fittracker.ids import is_id
 from fittracker.mongo import Database, Document
+from fittracker.observability import logger
 from fittracker.paging import Cursor
 from fittracker.physiology import Physiology
 from fittracker.series import curve
 from fittracker.summary import summarise
+
+log = logger(__name__)
 
 NEWEST: Final = Cursor("started_at")
 SWEEP: Final = 100
@@ -108,7 +111,12 @@ class Workouts:
         made = []
         query = {"workout": None, "closed_at": {"$lt": abandoned, "$ne": None}}
         async for stream in self._streams.find(query, limit=SWEEP):
-            workout = await self._make(stream)
+            try:
+                workout = await self._make(stream)
+            except Failure as failure:
+                # One that is too long to be summed up must not keep all others from becoming workouts.
+                log.warning("workout_not_made", stream=stream["_id"], reason=failure.detail)
+                continue
             if workout is not None:
                 made.append(workout)
         return made

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
+from fittracker.background import beside
 from fittracker.errors import Failure
 from fittracker.mongo import DATABASE_ERRORS
 from fittracker.observability import logger
@@ -33,18 +35,13 @@ class Watch:
     async def running(self) -> AsyncIterator[None]:
         """Go on until the block ends."""
         self._realtime.wheel.every_second(self._each_second)
-        task = asyncio.create_task(self._run(), name="watch")
-        try:
+        async with beside(self._run(), "watch"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     def _each_second(self, now: float) -> None:
         notice_lost(self._realtime, now)
 
-    async def _close_ended(self) -> None:
+    async def close_ended(self) -> None:
         """Redis may have been away when a sign-in ended; MongoDB knows."""
         everybody = tuple(self._realtime.hub.connections.values())
         for start in range(0, len(everybody), BATCH):
@@ -59,9 +56,14 @@ class Watch:
         pause = min(SWEEP_S, self._realtime.settings.hr_idle_s / 4)
         while True:
             await asyncio.sleep(pause)
+            await self.round()
+
+    async def round(self) -> None:
+        """Look once. What fails is found again the next time, and keeps nothing else from being seen."""
+        for duty in (partial(end_silent, self._realtime), self.close_ended):
             try:
-                await end_silent(self._realtime)
-                await self._close_ended()
+                await duty()
             except (*DATABASE_ERRORS, Failure) as error:
-                # Nothing is lost: the next round finds the same streams again.
                 log.warning("watch_failed", reason=type(error).__name__)
+            except Exception:
+                log.exception("watch_broken")  # a defect; it must not be the end of all watching

@@ -12,6 +12,7 @@ import pytest
 from pymongo import MongoClient
 from structlog.testing import capture_logs
 
+from fittracker import heart_series
 from fittracker.clock import Clock
 from fittracker.control import Control
 from fittracker.embedded import Services
@@ -245,3 +246,19 @@ async def test_a_worker_that_was_not_told_finds_out_that_its_stream_lives_elsewh
     await bench.second.flush()
     assert not await bench.first.current(before)
     assert await bench.second.current(after)
+
+
+async def test_a_recording_too_long_to_sum_up_keeps_no_other_from_becoming_a_workout(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody never takes the strap off; everybody after them in the list has trained all the same."""
+    for count in (6, 3, 4):
+        bench.stream = new_id()
+        stream = await bench.open(bench.first, Device())
+        push(bench.first, stream, *range(1, count + 1))
+        await bench.first.flush()
+    long_ago = {"$set": {"closed_at": Clock().utc().replace(year=2020)}}
+    await bench.database.heart_streams.update_many({"user": bench.user}, long_ago)
+    monkeypatch.setattr(heart_series, "MOST_SAMPLES", 5)
+    made = await bench.workouts.finish_silent()
+    assert sorted(each["summary"]["samples"] for each in made if each["user"] == bench.user) == [3, 4]
