@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -43,11 +45,17 @@ def presence_key(room: str) -> str:
 
 @asynccontextmanager
 async def open_redis(url: str) -> AsyncIterator[Redis]:
-    """A client whose calls fail within 5 s; it belongs to the running loop."""
+    """A client whose calls fail within 10 s, at once where nobody listens; it belongs to the running loop."""
     # Made once: each new connection would read the version of redis-py from its files, which takes 0.5 ms.
     driver = DriverInfo()
     client = Redis.from_url(
-        url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5, driver_info=driver
+        url,
+        decode_responses=True,
+        socket_timeout=5,
+        socket_connect_timeout=5,
+        # Once, for a pooled connection that a restart of Redis left behind; redis-py's default is ten times.
+        retry=Retry(NoBackoff(), 1),
+        driver_info=driver,
     )
     try:
         yield client
