@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from config.settings import Settings
+from fittracker.audit import Audit
 from fittracker.auth.accounts import Accounts
 from fittracker.auth.authenticator import Authenticator
 from fittracker.auth.device_tokens import DeviceTokens
@@ -46,6 +47,7 @@ class Contexts:
     control: Control
     background: Background
     limits: Limits
+    audit: Audit
     mail: Mail
     authenticator: Authenticator
     accounts: Accounts
@@ -72,9 +74,20 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         )
         mail = Mail(settings, database, Seal(settings.token_keys, "mail"), clock)
         await stack.enter_async_context(mail.running())
+        audit = Audit(database, clock)
+        await stack.enter_async_context(audit.running())
         background = await stack.enter_async_context(Background())
         ground = _Ground(
-            settings, clock, database, redis, passwords, mail, background, Breaker(clock), Control(redis)
+            settings=settings,
+            clock=clock,
+            database=database,
+            redis=redis,
+            passwords=passwords,
+            audit=audit,
+            mail=mail,
+            background=background,
+            breaker=Breaker(clock),
+            control=Control(redis),
         )
         liveness = ground.liveness()
         contexts = _assemble(ground, liveness)
@@ -82,7 +95,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         yield contexts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Ground:
     """What the contexts stand on."""
 
@@ -91,6 +104,7 @@ class _Ground:
     database: Database
     redis: Redis
     passwords: Passwords
+    audit: Audit
     mail: Mail
     background: Background
     breaker: Breaker
@@ -157,6 +171,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         control=ground.control,
         background=ground.background,
         limits=limits,
+        audit=ground.audit,
         mail=ground.mail,
         authenticator=Authenticator(tokens, tickets, liveness, clock),
         accounts=ground.accounts(sessions, limits),

@@ -6,10 +6,10 @@ does not exist. Ids are 24 hexadecimal digits kept as text, times are UTC dateti
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
@@ -19,6 +19,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
 from pymongo.read_concern import ReadConcern
 
+T = TypeVar("T")
 Document = dict[str, Any]
 Collection = AsyncCollection[Document]
 Database = AsyncDatabase[Document]
@@ -70,6 +71,11 @@ INDEXES: tuple[Index, ...] = (
     Index("grants", ("athlete", "-created_at")),
     Index("grants", ("trainer", "-created_at")),
     Index("grants", ("until",), partial={"active": True}),
+    # The audit log is read by its number, `_id`; by whom and about whom.
+    Index("audit", ("actor", "-_id")),
+    Index("audit", ("target", "-_id")),
+    Index("audit", ("event", "-_id")),
+    Index("audit", ("at",)),
     # coaching
     Index("coaching_sessions", ("trainer", "-created_at", "-_id")),
     Index("coaching_sessions", ("athletes", "-created_at", "-_id")),
@@ -120,3 +126,15 @@ async def transaction(database: Database) -> AsyncIterator[Session]:
     """All that is written with this session happens, or none of it; a conflict raises, for a retry."""
     async with database.client.start_session() as session, await session.start_transaction():
         yield session
+
+
+async def transact(database: Database, work: Callable[[Session], Awaitable[T]]) -> T:
+    """Run `work(session)` in a transaction, again where another one was in its way; what it returned.
+
+    All that it writes with the session is stored on a majority, in the journal, or none of it. A failure it
+    raises undoes everything and is raised on. It may run several times: it must do nothing but read and write.
+    """
+    async with database.client.start_session() as session:
+        return await session.with_transaction(
+            work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+        )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from aiohttp import hdrs
 from marshmallow import Schema, fields
 
 from fittracker.auth.accounts import ROLES
@@ -15,8 +14,6 @@ from handlers.endpoint import Call
 from handlers.fields import Choice, Id, Moment, Secret, Text
 from handlers.routes import ANYBODY, SIGNED_IN, route
 from handlers.users import Heart, Me
-
-DEVICE_CHARACTERS: Final = 200
 
 
 class Registration(Heart):
@@ -160,7 +157,7 @@ async def login(call: Call) -> dict[str, Any]:
     or not yet verified.
     """
     pair, person = await call.contexts.accounts.login(
-        call.body["email"], call.body["password"], device=_device(call), address=call.address
+        call.body["email"], call.body["password"], device=call.caller.device, address=call.address
     )
     return _tokens(pair) | {"user": person}
 
@@ -250,9 +247,3 @@ def _tokens(pair: Pair) -> dict[str, Any]:
         "refresh_token": pair.refresh_token,
         "expires_in": pair.expires_in,
     }
-
-
-def _device(call: Call) -> str:
-    """What the client calls itself, made harmless: it is shown in the list of sessions."""
-    text = call.request.headers.get(hdrs.USER_AGENT, "")
-    return "".join(each for each in text if each.isprintable())[:DEVICE_CHARACTERS]

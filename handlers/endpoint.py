@@ -12,17 +12,19 @@ from aiohttp import HttpVersion11, hdrs, web
 from marshmallow import Schema, ValidationError
 
 from fittracker.auth.identity import Identity
+from fittracker.caller import Caller
 from fittracker.contexts import Contexts
 from fittracker.errors import Invalid, PreconditionFailed, TooLarge, Unauthenticated
 from fittracker.ids import new_id
 from handlers.dump import dumper
-from handlers.keys import ADDRESS, CONTEXTS, IDENTITY
+from handlers.keys import ADDRESS, CONTEXTS, IDENTITY, REQUEST_ID
 from handlers.payload import check_length, read_object
 from handlers.problems import respond
 from handlers.routes import Route
 
 COMPRESSED_HERE_BYTES: Final = 32_768
 """Compressing so much takes half a millisecond, less than it costs to ask a thread for it."""
+DEVICE_CHARACTERS: Final = 200
 ROUTE: Final = "__fittracker_endpoint__"
 Dump = Callable[[Mapping[str, Any]], dict[str, Any]]
 _ETAG: Final = re.compile(r'"(\d{1,9})"', re.ASCII)
@@ -63,6 +65,11 @@ class Call:
         """The address they call from."""
         return self.request[ADDRESS]
 
+    @property
+    def caller(self) -> Caller:
+        """Who calls from where, for the audit log; also while nobody is signed in."""
+        return caller(self.request)
+
     def path(self, name: str) -> str:
         """A variable part of the path."""
         return self.request.match_info[name]
@@ -77,6 +84,14 @@ class Call:
         if found is None:
             raise PreconditionFailed("If-Match must be an ETag of this server.")
         return int(found[1])
+
+
+def caller(request: web.Request) -> Caller:
+    """Who is behind a request. The device is what the client calls itself, made harmless: it is shown."""
+    identity = request.get(IDENTITY)
+    text = request.headers.get(hdrs.USER_AGENT, "")
+    device = "".join(each for each in text if each.isprintable())[:DEVICE_CHARACTERS]
+    return Caller(identity.user if identity else None, request[ADDRESS], request[REQUEST_ID], device)
 
 
 def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
