@@ -1,8 +1,8 @@
 """The audit log: who did what to whom, append-only, each entry chained to the one before by its hash.
 
 An entry holds the SHA-256 of itself and of its predecessor's hash, so nobody changes, inserts or removes one
-without every later hash being wrong (`fittracker audit verify`). Whoever may write to the whole database could
-make the chain anew: that is why its head is logged from time to time, to where logs are kept.
+without every later hash being wrong (`fittracker audit verify`). Whoever may write to the whole database
+could make the chain anew: that is why its head is logged from time to time, to where logs are kept.
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
 from prometheus_client import Counter
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from fittracker.background import beside
 from fittracker.caller import Caller
 from fittracker.clock import Clock, rfc3339
-from fittracker.ids import is_id
-from fittracker.mongo import OUTAGES, Database, Document, Session
+from fittracker.mongo import Database, Document, Session
 from fittracker.observability import logger
 
 log = logger("audit")
 
 recorded = Counter("fittracker_security_events", "Entries of the audit log", ["event"])
-unrecorded = Counter("fittracker_audit_dropped", "Denied accesses that were not recorded, for there were too many")
+unrecorded = Counter("fittracker_audit_dropped", "Entries not written because there were too many at once")
 
 EVENTS: Final = frozenset(
     {
@@ -122,7 +120,7 @@ class Audit:
         self._tell(entry)
 
     def note(self, event: str, caller: Caller, *, target: str | None = None, **detail: Any) -> None:
-        """The same without waiting, for what anybody may cause at any rate: dropped, and counted, in a flood."""
+        """The same without waiting, for what anybody may cause at any rate: in a flood dropped, and counted."""
         if len(self._waiting) >= MOST_WAITING:
             unrecorded.inc()
             return
@@ -179,12 +177,13 @@ class Audit:
         some, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         try:
             await self._append([entry for entry, _ in some])
-        except BaseException as error:
+        except asyncio.CancelledError:
+            self._waiting = some + self._waiting  # the end of the worker: `running` writes them
+            raise
+        except Exception as error:  # noqa: BLE001  whoever waits is told, whatever it is
             for _, done in some:
                 if not done.done():
-                    done.set_exception(error if isinstance(error, Exception) else ConnectionError("shutting down"))
-            if not isinstance(error, Exception):
-                raise
+                    done.set_exception(error)
             log.warning("audit_not_written", entries=len(some), reason=type(error).__name__)
             return False
         for _, done in some:
@@ -214,9 +213,7 @@ class Audit:
 
     async def _last(self, session: Session | None = None) -> Document:
         """The newest entry, or what stands for it where there is none."""
-        found = await self._entries.find_one(
-            {}, {"_id": 1, "hash": 1}, sort=[("_id", -1)], session=session
-        )
+        found = await self._entries.find_one({}, {"_id": 1, "hash": 1}, sort=[("_id", -1)], session=session)
         return found or await self._beginning(session)
 
     async def _beginning(self, session: Session | None = None) -> Document:

@@ -132,7 +132,7 @@ async def transact(database: Database, work: Callable[[Session], Awaitable[T]]) 
     """Run `work(session)` in a transaction, again where another one was in its way; what it returned.
 
     All that it writes with the session is stored on a majority, in the journal, or none of it. A failure it
-    raises undoes everything and is raised on. It may run several times: it must do nothing but read and write.
+    raises undoes everything and is raised on. It may run several times: it must do nothing else.
     """
     async with database.client.start_session() as session:
         return await session.with_transaction(
