@@ -73,6 +73,8 @@ class Settings:
     bcrypt_cost: int = _setting("BCRYPT_COST", 12, "work factor of password hashes (4 to 16)")
     bcrypt_threads: int = _setting("BCRYPT_THREADS", 2, "threads a worker hashes passwords in")
 
+    audit_days: int = _setting("AUDIT_DAYS", 400, "how long the audit log is kept, days")
+
     smtp_host: str = _setting("SMTP_HOST", "127.0.0.1", "mail server")
     smtp_port: int = _setting("SMTP_PORT", 587, "its port")
     smtp_user: str = _setting("SMTP_USER", "", "user name there; empty for none")

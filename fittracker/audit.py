@@ -1,26 +1,25 @@
-"""The audit log: who did what to whom, append-only, each entry chained to the one before by its hash.
+"""The audit log: who did what to whom, append-only, each entry chained to the one before.
 
-An entry holds the SHA-256 of itself and of its predecessor's hash, so nobody changes, inserts or removes one
-without every later hash being wrong (`fittracker audit verify`). Whoever may write to the whole database
-could make the chain anew: that is why its head is logged from time to time, to where logs are kept.
+Nobody changes, inserts or removes an entry without breaking the chain (`fittracker.audit_chain`), which
+`fittracker audit verify` sees. Whoever may write to the whole database could make all of it anew: that is why
+its head is logged from time to time, to where logs are kept.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import msgspec
 from prometheus_client import Counter
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
+from fittracker.audit_chain import GENESIS, chain
 from fittracker.background import beside
 from fittracker.caller import Caller
-from fittracker.clock import Clock, rfc3339
+from fittracker.clock import Clock
 from fittracker.mongo import Database, Document, Session
 from fittracker.observability import logger
 
@@ -66,18 +65,15 @@ EVENTS: Final = frozenset(
         "admin.connection_closed",
         "data.exported",
         "data.imported",
+        "audit.pruned",
     }
 )
 """Everything that is audited; an event that is not here is a mistake of ours."""
-GENESIS: Final = "0" * 64
-"""What the first entry follows."""
 BATCH: Final = 500
 MOST_WAITING: Final = 5_000
 TRIES: Final = 50
 RETRY_S: Final = 0.01
 DUPLICATE: Final = 11_000
-VERIFY_BATCH: Final = 1_000
-_FIELDS: Final = ("_id", "at", "event", "actor", "target", "address", "request", "detail", "prev")
 
 
 class Audit:
@@ -120,7 +116,7 @@ class Audit:
         self._tell(entry)
 
     def note(self, event: str, caller: Caller, *, target: str | None = None, **detail: Any) -> None:
-        """The same without waiting, for what anybody may cause at any rate: in a flood dropped, and counted."""
+        """The same without waiting, for what anybody may cause at any rate; a flood is cut short."""
         if len(self._waiting) >= MOST_WAITING:
             unrecorded.inc()
             return
@@ -156,14 +152,14 @@ class Audit:
         )
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[Self]:
         """Write in the background; what still waits at the end is written before it ends."""
-        async with beside(self._run(), "audit"):
-            try:
-                yield
-            finally:
-                while self._waiting and await self._flush():
-                    pass
+        try:
+            async with beside(self._run(), "audit"):
+                yield self
+        finally:
+            while self._waiting and await self._flush():
+                pass
 
     async def _run(self) -> None:
         while True:
@@ -220,19 +216,6 @@ class Audit:
         """What the oldest entry follows: nothing, or the last one that retention has taken away."""
         found = await self._start.find_one({"_id": "start"}, session=session)
         return {"_id": found["seq"], "hash": found["hash"]} if found else {"_id": 0, "hash": GENESIS}
-
-
-def chain(entry: Document, last: Document) -> Document:
-    """The entry with its number and its hash, behind the one before."""
-    chained = {"_id": last["_id"] + 1, **entry, "prev": last["hash"]}
-    return {**chained, "hash": digest(chained)}
-
-
-def digest(entry: Document) -> str:
-    """SHA-256 over the entry's fields as canonical JSON: sorted keys, times in RFC 3339, UTF-8."""
-    plain = {name: entry[name] for name in _FIELDS}
-    plain["at"] = rfc3339(entry["at"])
-    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()
 
 
 def _taken(error: BulkWriteError) -> bool:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from config.settings import Settings
 from fittracker.audit import Audit
+from fittracker.audit_keeping import AuditKeeping
 from fittracker.auth.accounts import Accounts
 from fittracker.auth.authenticator import Authenticator
 from fittracker.auth.device_tokens import DeviceTokens
@@ -26,7 +27,7 @@ from fittracker.coaching import Coaching
 from fittracker.control import Control
 from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
-from fittracker.housekeeping import Housekeeping
+from fittracker.housekeeping import Duty, Housekeeping
 from fittracker.limits import Limits
 from fittracker.mail import Mail
 from fittracker.mongo import Database, open_database
@@ -48,6 +49,7 @@ class Contexts:
     background: Background
     limits: Limits
     audit: Audit
+    audit_keeping: AuditKeeping
     mail: Mail
     authenticator: Authenticator
     accounts: Accounts
@@ -91,8 +93,18 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         )
         liveness = ground.liveness()
         contexts = _assemble(ground, liveness)
-        await stack.enter_async_context(Housekeeping(liveness, contexts.grants).running())
+        await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
+
+
+def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
+    """What has to be done while nobody asks for it."""
+    return (
+        # Ends of sign-ins that Redis has not heard of yet.
+        Duty("sign-ins", 1.0, liveness.settle_all),
+        Duty("grants", 3.0, contexts.grants.end_expired),
+        Duty("audit", 3_600.0, contexts.audit_keeping.look_after),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +173,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     limits = Limits(redis, ground.breaker, clock)
     tickets = Tickets(redis, ground.breaker, life_s=settings.ticket_s)
     sessions = ground.sessions(tokens, liveness)
-    grants = Grants(database, ground.control, clock)
+    grants = Grants(database, ground.control, ground.audit, clock)
     series = HeartSeries(database)
     return Contexts(
         settings=settings,
@@ -172,6 +184,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         background=ground.background,
         limits=limits,
         audit=ground.audit,
+        audit_keeping=AuditKeeping(database, ground.audit, clock, days=settings.audit_days),
         mail=ground.mail,
         authenticator=Authenticator(tokens, tickets, liveness, clock),
         accounts=ground.accounts(sessions, limits),

@@ -8,11 +8,13 @@ from typing import Final
 
 from pymongo.errors import DuplicateKeyError
 
-from fittracker.clock import Clock
+from fittracker.audit import Audit
+from fittracker.caller import SYSTEM, Caller
+from fittracker.clock import Clock, rfc3339
 from fittracker.control import Control, GrantEnded
 from fittracker.errors import Invalid, NotFound
 from fittracker.ids import is_id, new_id
-from fittracker.mongo import Database, Document
+from fittracker.mongo import Database, Document, Session, transact
 from fittracker.observability import logger
 from fittracker.redis import OUTAGES
 
@@ -26,10 +28,12 @@ Listener = Callable[[str, str], Awaitable[None]]
 class Grants:
     """Who may see what of whom. There is at most one grant in force from an athlete to a trainer."""
 
-    def __init__(self, database: Database, control: Control, clock: Clock) -> None:
+    def __init__(self, database: Database, control: Control, audit: Audit, clock: Clock) -> None:
+        self._database = database
         self._grants = database.grants
         self._users = database.users
         self._control = control
+        self._audit = audit
         self._clock = clock
         self._listeners: list[Listener] = []
 
@@ -69,7 +73,13 @@ class Grants:
     # -- giving and taking back ----------------------------------------------------------------------
 
     async def give(
-        self, athlete: str, trainer: str, data: Sequence[str], until: datetime | None = None
+        self,
+        athlete: str,
+        trainer: str,
+        data: Sequence[str],
+        until: datetime | None = None,
+        *,
+        caller: Caller,
     ) -> Document:
         """Let a trainer see these kinds of data; an earlier grant to the same trainer is replaced.
 
@@ -81,9 +91,9 @@ class Grants:
             raise NotFound("There is no such trainer.")
         kinds = [kind for kind in KINDS if kind in data]
         try:
-            before = await self._replace(athlete, trainer, kinds, until)
+            before = await self._replace(athlete, trainer, kinds, until, caller)
         except DuplicateKeyError:  # two at once: the other one made it, this one changes it
-            before = await self._replace(athlete, trainer, kinds, until)
+            before = await self._replace(athlete, trainer, kinds, until, caller)
         if before is not None and not set(kinds).issuperset(before["data"]):
             await self._tell_ended(athlete, trainer)
         given = await self._grants.find_one({"athlete": athlete, "trainer": trainer, "active": True})
@@ -92,17 +102,26 @@ class Grants:
         return given
 
     async def _replace(
-        self, athlete: str, trainer: str, kinds: list[str], until: datetime | None
+        self, athlete: str, trainer: str, kinds: list[str], until: datetime | None, caller: Caller
     ) -> Document | None:
         """Make or change the grant in force; the one before, None where there was none."""
-        return await self._grants.find_one_and_update(
-            {"athlete": athlete, "trainer": trainer, "active": True},
-            {
-                "$set": {"data": kinds, "until": until},
-                "$setOnInsert": {"_id": new_id(), "created_at": self._clock.utc(), "schema_version": 1},
-            },
-            upsert=True,
-        )
+
+        async def work(session: Session) -> Document | None:
+            before = await self._grants.find_one_and_update(
+                {"athlete": athlete, "trainer": trainer, "active": True},
+                {
+                    "$set": {"data": kinds, "until": until},
+                    "$setOnInsert": {"_id": new_id(), "created_at": self._clock.utc(), "schema_version": 1},
+                },
+                upsert=True,
+                session=session,
+            )
+            end = None if until is None else rfc3339(until)
+            detail = {"trainer": trainer, "data": kinds, "until": end}
+            await self._audit.record("grant.given", caller, target=athlete, session=session, **detail)
+            return before
+
+        return await transact(self._database, work)
 
     def _check(self, athlete: str, trainer: str, data: Sequence[str], until: datetime | None) -> None:
         if athlete == trainer:
@@ -112,12 +131,12 @@ class Grants:
         if until is not None and until <= self._clock.utc():
             raise Invalid("A grant cannot end before it begins.", fields={"until": "lies in the past"})
 
-    async def end(self, user: str, grant_id: str) -> None:
+    async def end(self, user: str, grant_id: str, *, caller: Caller) -> None:
         """End a grant, by the athlete who gave it or the trainer who has it; NotFound for everybody else."""
         found = None
         if is_id(grant_id):
             found = await self._close(
-                {"_id": grant_id, "$or": [{"athlete": user}, {"trainer": user}], "active": True}
+                {"_id": grant_id, "$or": [{"athlete": user}, {"trainer": user}], "active": True}, caller
             )
         if found is None:
             raise NotFound("There is no such grant.")
@@ -125,16 +144,40 @@ class Grants:
 
     async def end_expired(self) -> int:
         """End the grants whose date has come, and tell everybody; how many there were."""
+        return await self._close_all({"until": {"$lte": self._clock.utc()}}, SYSTEM)
+
+    async def end_between(self, one: str, other: str, *, caller: Caller) -> int:
+        """End what there is between two people, in either direction; how many there were."""
+        pairs = [{"athlete": one, "trainer": other}, {"athlete": other, "trainer": one}]
+        return await self._close_all({"$or": pairs}, caller)
+
+    async def end_all(self, user: str, *, given: bool = True, had: bool = True, caller: Caller) -> int:
+        """End those a person has `given` as an athlete, and those they `had` as a trainer; how many."""
+        sides = [{side: user} for side, wanted in (("athlete", given), ("trainer", had)) if wanted]
+        return await self._close_all({"$or": sides}, caller) if sides else 0
+
+    async def _close_all(self, query: Document, caller: Caller) -> int:
         ended = 0
-        while found := await self._close({"active": True, "until": {"$lte": self._clock.utc()}}):
+        while found := await self._close({**query, "active": True}, caller):
             await self._tell_ended(found["athlete"], found["trainer"])
             ended += 1
         return ended
 
-    async def _close(self, query: Document) -> Document | None:
-        return await self._grants.find_one_and_update(
-            query, {"$set": {"ended_at": self._clock.utc()}, "$unset": {"active": ""}}
-        )
+    async def _close(self, query: Document, caller: Caller) -> Document | None:
+        """End one, if there is one."""
+
+        async def work(session: Session) -> Document | None:
+            found = await self._grants.find_one_and_update(
+                query,
+                {"$set": {"ended_at": self._clock.utc()}, "$unset": {"active": ""}},
+                session=session,
+            )
+            if found is not None:
+                target, detail = found["athlete"], {"trainer": found["trainer"]}
+                await self._audit.record("grant.ended", caller, target=target, session=session, **detail)
+            return found
+
+        return await transact(self._database, work)
 
     async def _tell_ended(self, athlete: str, trainer: str) -> None:
         for listener in self._listeners:

@@ -50,10 +50,12 @@ async def grants(call: Call) -> dict[str, Any]:
 async def give(call: Call) -> dict[str, Any]:
     """Let a trainer see chosen kinds of one's data; an earlier grant to the same trainer is replaced."""
     body = call.body
-    return await call.contexts.grants.give(call.user, body["trainer"], body["data"], body["until"])
+    return await call.contexts.grants.give(
+        call.user, body["trainer"], body["data"], body["until"], caller=call.caller
+    )
 
 
 @route("DELETE", "/grants/{id}", SIGNED_IN, status=204, raises=(NotFound,))
 async def end(call: Call) -> None:
     """Take a grant back, or as the trainer give it up: what it opened is closed at once."""
-    await call.contexts.grants.end(call.user, call.path("id"))
+    await call.contexts.grants.end(call.user, call.path("id"), caller=call.caller)

@@ -14,6 +14,7 @@ from typing import Any
 from config.settings import Settings
 from fittracker.auth.founding import Founding
 from fittracker.auth.passwords import Passwords
+from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
 from fittracker.contexts import Contexts, open_contexts
 
@@ -73,7 +74,7 @@ class People:
 
     async def grant(self, athlete: Person, trainer: Person) -> str:
         """The athlete lets the trainer see their heart rate; the grant's id."""
-        given = await self.contexts.grants.give(athlete.id, trainer.id, ["heart_rate"])
+        given = await self.contexts.grants.give(athlete.id, trainer.id, ["heart_rate"], caller=SYSTEM)
         return str(given["_id"])
 
     async def session(self, trainer: Person, athletes: Sequence[Person]) -> str:

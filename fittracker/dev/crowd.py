@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from config.settings import Settings
+from fittracker.audit import Audit
 from fittracker.auth.founding import Founding
 from fittracker.auth.liveness import Liveness
 from fittracker.auth.passwords import Passwords
@@ -43,6 +44,7 @@ async def gather_crowd(settings: Settings, count: int, *, session: bool) -> Crow
         open_database(settings.mongo_url, settings.mongo_database) as database,
         open_redis(settings.redis_url) as redis,
         Passwords.open(pepper=settings.password_pepper, cost=settings.bcrypt_cost, threads=1) as passwords,
+        Audit(database, clock).running() as audit,
     ):
         founding = Founding(database, passwords, clock)
         control = Control(redis)
@@ -53,7 +55,7 @@ async def gather_crowd(settings: Settings, count: int, *, session: bool) -> Crow
         if not session:
             return Crowd(tokens, None)
         trainer, *_ = await founding.found_crowd(1, "trainer", PROFILE)
-        coaching = Coaching(database, Grants(database, control, clock), control, clock)
+        coaching = Coaching(database, Grants(database, control, audit, clock), control, clock)
         members = [person["_id"] for person in people]
         made = await coaching.store(trainer["_id"], "Load test", count, members, None, members)
         return Crowd(tokens, made["_id"])

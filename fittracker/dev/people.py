@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from config.settings import Settings
+from fittracker.audit import Audit
 from fittracker.auth.founding import Founding
 from fittracker.auth.passwords import Passwords
+from fittracker.caller import OPERATOR
 from fittracker.clock import Clock
 from fittracker.coaching import Coaching
 from fittracker.control import Control
@@ -98,7 +100,7 @@ class People:
         """The session of the last time, if it is still going on; else a new one."""
         for member in members:
             if not await self._grants.allows(coach.user, member.user, "heart_rate"):
-                await self._grants.give(member.user, coach.user, ["heart_rate", "workouts"])
+                await self._grants.give(member.user, coach.user, ["heart_rate", "workouts"], caller=OPERATOR)
         if before is not None and await self._coaching.belongs(before, members[0].user):
             return before
         session = await self._coaching.create(
@@ -116,8 +118,9 @@ async def open_people(settings: Settings, clock: Clock) -> AsyncIterator[tuple[P
         Passwords.open(
             pepper=settings.password_pepper, cost=settings.bcrypt_cost, threads=settings.bcrypt_threads
         ) as passwords,
+        Audit(database, clock).running() as audit,
     ):
         control = Control(redis)
-        grants = Grants(database, control, clock)
+        grants = Grants(database, control, audit, clock)
         coaching = Coaching(database, grants, control, clock)
         yield People(database, Founding(database, passwords, clock), grants, coaching), database

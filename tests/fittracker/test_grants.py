@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
 
 from fittracker import control
+from fittracker.caller import SYSTEM
 from fittracker.contexts import Contexts
 from fittracker.redis import CONTROL_CHANNEL
 from tests.fittracker.auth.conftest import Settle
@@ -34,7 +36,7 @@ async def test_a_grant_whose_date_has_come_is_ended_and_told_once(
     """Two workers look for such grants at the same time; one of them finds it."""
     anna, tina = await settle(), await settle("Tina", "trainer")
     until = contexts.clock.utc() + timedelta(minutes=1)
-    await contexts.grants.give(anna["_id"], tina["_id"], ["heart_rate"], until)
+    await contexts.grants.give(anna["_id"], tina["_id"], ["heart_rate"], until, caller=SYSTEM)
     clock.advance(61)
     both = asyncio.gather(contexts.grants.end_expired(), other.grants.end_expired())
     told = await told_while(redis_url, both)
@@ -48,7 +50,7 @@ async def test_a_grant_that_expires_takes_the_athlete_out_of_the_session(
     """Everybody is told that the room is left."""
     anna, tina = await settle(), await settle("Tina", "trainer")
     until = contexts.clock.utc() + timedelta(minutes=1)
-    await contexts.grants.give(anna["_id"], tina["_id"], ["heart_rate"], until)
+    await contexts.grants.give(anna["_id"], tina["_id"], ["heart_rate"], until, caller=SYSTEM)
     session = await contexts.coaching.create(tina["_id"], title="Hills", capacity=2, athletes=[anna["_id"]])
     clock.advance(61)
     told = await told_while(redis_url, contexts.grants.end_expired())
@@ -64,7 +66,7 @@ async def test_taking_some_of_it_back_is_told_as_an_end(
 ) -> None:
     """The workers look again at what is watched; giving more is no end of anything."""
     anna, tina = await settle(), await settle("Tina", "trainer")
-    give = contexts.grants.give
+    give = partial(contexts.grants.give, caller=SYSTEM)
     first = await told_while(redis_url, give(anna["_id"], tina["_id"], ["heart_rate"]))
     more = await told_while(redis_url, give(anna["_id"], tina["_id"], ["heart_rate", "workouts"]))
     less = await told_while(redis_url, give(anna["_id"], tina["_id"], ["workouts"]))
@@ -77,7 +79,7 @@ async def test_who_of_many_has_granted_is_one_question(contexts: Contexts, settl
     tina = await settle("Tina", "trainer")
     people = [await settle(f"P{n}") for n in range(5)]
     for each in people[:3]:
-        await contexts.grants.give(each["_id"], tina["_id"], ["heart_rate"])
+        await contexts.grants.give(each["_id"], tina["_id"], ["heart_rate"], caller=SYSTEM)
     ids = [each["_id"] for each in people]
     assert await contexts.grants.granting(tina["_id"], ids, "heart_rate") == set(ids[:3])
     assert await contexts.grants.granting(tina["_id"], ids, "workouts") == set()

@@ -14,6 +14,7 @@ from yarl import URL
 
 from config.settings import Settings
 from fittracker.app import drain
+from fittracker.caller import SYSTEM
 from fittracker.control import Control, GrantEnded, StreamTaken
 from fittracker.redis import CONTROL_CHANNEL
 from tests.fault_proxy import FaultProxy
@@ -64,7 +65,7 @@ async def lesson(house: House, people: People) -> Lesson:
 async def take_back(people: People, athlete: Person) -> None:
     """The athlete ends every grant."""
     for grant in await people.contexts.grants.of_user(athlete.id):
-        await people.contexts.grants.end(athlete.id, grant["_id"])
+        await people.contexts.grants.end(athlete.id, grant["_id"], caller=SYSTEM)
 
 
 async def test_who_takes_a_grant_back_is_seen_no_more(house: House, people: People, lesson: Lesson) -> None:
