@@ -47,11 +47,13 @@ run: $(VENV)/run.stamp        ## MongoDB, Valkey, two workers and demo athletes;
 test: $(VENV)/dev.stamp       ## the whole suite, against a MongoDB and a Valkey of its own
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-check: $(VENV)/dev.stamp      ## ruff, mypy, import-linter
+check: $(VENV)/dev.stamp      ## ruff, mypy, import-linter, bandit, zizmor
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive fittracker handlers ws config bench requirements
+	$(BIN)/zizmor --quiet --offline --persona auditor .github/workflows
 
 fix: $(VENV)/dev.stamp        ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
@@ -63,8 +65,8 @@ docs: $(VENV)/dev.stamp       ## the tables in docs/ that are generated from the
 bench: $(VENV)/dev.stamp      ## the figures of docs/performance.md: server on one core, load on the other
 	$(BIN)/python -m bench $(ARGS)
 
-audit: $(VENV)/dev.stamp      ## known vulnerabilities in what is pinned
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/base.txt
+audit: $(VENV)/dev.stamp      ## known vulnerabilities in what is pinned (asks an advisory database: needs the network)
+	$(BIN)/python requirements/audit.py
 
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
             --no-emit-index-url --custom-compile-command "make lock" setup.cfg

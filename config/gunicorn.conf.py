@@ -29,7 +29,7 @@ graceful_timeout = math.ceil(_settings.drain_s) + 20
 timeout = graceful_timeout + 30
 
 # Sign-of-life files in memory: a slow disk would look like a dead worker.
-_memory = Path("/dev/shm")  # noqa: S108 (gunicorn makes unguessable, unlinked files in it)
+_memory = Path("/dev/shm")  # noqa: S108  gunicorn makes unlinked files in it  # nosec B108
 worker_tmp_dir = str(_memory) if _memory.is_dir() else None
 
 # Nobody steers it by a second way in, and the application logs its own requests.

@@ -47,7 +47,7 @@ class Heart:
 
     def __init__(self, body: Body, seed: int) -> None:
         self._body = body
-        self._random = Random(seed)  # noqa: S311  nothing here is secret
+        self._random = Random(seed)  # noqa: S311  nothing here is secret  # nosec B311
         self._rate = float(body.resting + 8)
         self._noise = 0.0
         self._elapsed = 0.0

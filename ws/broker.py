@@ -228,7 +228,7 @@ class Broker:
                 log.info("broker_connected", which=which)
                 return link
             log.warning("broker_unreachable", which=which, retry_s=round(pause, 1))
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter, not a secret
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter, no secret  # nosec B311
             pause = min(pause * 2, longest)
 
     # -- what comes in -------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ class Realtime:
         everybody = list(self.hub.connections.values())
         longest = max(int(self.settings.drain_s * 1000), 1_000)
         for connection in everybody:
-            wait = random.randint(500, longest)  # noqa: S311  spreads a herd
+            wait = random.randint(500, longest)  # noqa: S311  spreads a herd  # nosec B311
             connection.tell("server.draining", {"retry_after_ms": wait, "reason": "restart"})
         batch = max(len(everybody) // 50, 100)
         pause = self.settings.drain_s / 100

@@ -9,9 +9,11 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 from typing import Final, Protocol
-from xml.sax import SAXParseException  # the exceptions only; the parser is defusedxml's
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl
+
+# Exceptions and interfaces only; the parser is defusedxml's.
+from xml.sax import SAXParseException  # nosec B406
+from xml.sax.handler import ContentHandler  # nosec B406
+from xml.sax.xmlreader import AttributesImpl  # nosec B406
 
 from defusedxml import DefusedXmlException
 from defusedxml.expatreader import DefusedExpatParser
