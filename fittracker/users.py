@@ -11,9 +11,10 @@ from pymongo import ReturnDocument
 
 from fittracker.auth.liveness import Liveness, State
 from fittracker.clock import Clock
-from fittracker.errors import NotFound, PreconditionFailed
+from fittracker.errors import Invalid, NotFound, PreconditionFailed
 from fittracker.mongo import Database, Document
 from fittracker.physiology import Physiology
+from fittracker.preferences import NOTIFICATIONS, stored
 from fittracker.profile import FIELDS, age_on, alert_limits, check_profile, maximum_on, resting_on
 from fittracker.zones import complete, zones_on
 
@@ -78,14 +79,27 @@ class Users:
     async def change_preferences(
         self, user: str, changes: Mapping[str, Any], version: int | None
     ) -> Document:
-        """Change preferences group by group (`alerts`, `units`, `language`); the person after it."""
+        """Change preferences group by group (see `fittracker.preferences.stored`); the person after it."""
+        paths = stored(changes)
         if "alerts" in changes:
             now = await self.get(user)
             day = self._day(now["time_zone"])
             # Refused here, with the fields named, what a device would stumble over at its next stream.
             alert_limits({**now, "preferences": {}}, day).with_own(changes["alerts"])
-        groups = {f"preferences.{group}": value for group, value in changes.items()}
-        return await self._update(user, groups, version)
+        return await self._update(user, paths, version)
+
+    async def set_notification(self, user: str, kind: str, channel: str, on: bool) -> Document:
+        """Turn one kind of notification on or off for one channel; the person after it.
+
+        Also for who is not signed in, such as the reader of a mail with a link to stop it. NotFound where
+        there is nobody, Invalid for what cannot be turned off or does not exist.
+        """
+        if channel not in NOTIFICATIONS.get(kind, {}):
+            raise Invalid(
+                "There is no such notification.", fields={f"notifications.{kind}.{channel}": "is not known"}
+            )
+        await self.get(user)
+        return await self.change_preferences(user, {"notifications": {kind: {channel: on}}}, None)
 
     async def change_zones(
         self, user: str, rows: Sequence[Mapping[str, Any]], version: int | None

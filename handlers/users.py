@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from fittracker.errors import PreconditionFailed
+from fittracker.preferences import VISIBILITIES, whole
 from fittracker.zones import MOST_ROWS
 from handlers.endpoint import Call, Reply
 from handlers.fields import Choice, Day, Flag, Id, Moment, Number, Text, TimeZone, Whole
@@ -73,12 +74,51 @@ class Alerts(Schema):
     lost_s = Number(1, 300, allow_none=True)
 
 
+class Channels(Schema):
+    """Over which channels a kind of notification is sent."""
+
+    socket = Flag()
+    mail = Flag()
+    push = Flag()
+
+
+class Notifications(Schema):
+    """Which notifications one gets: kinds, and for each the channels. `security` cannot be turned off."""
+
+    security = fields.Nested(Channels)
+    account = fields.Nested(Channels)
+    booking = fields.Nested(Channels)
+    receipt = fields.Nested(Channels)
+    weekly_summary = fields.Nested(Channels)
+    social = fields.Nested(Channels)
+    coaching = fields.Nested(Channels)
+    challenge = fields.Nested(Channels)
+
+
+class Privacy(Schema):
+    """Who may see it: `public`, everybody who is signed in; `private`, oneself and who was granted it.
+
+    `followers` will be a third word once people can follow each other; clients should expect it.
+    """
+
+    profile = Choice(*VISIBILITIES)
+    heart_rate = Choice(*VISIBILITIES)
+    map = Choice(*VISIBILITIES)
+    weight = Choice(*VISIBILITIES)
+
+
 class Preferences(Schema):
-    """How one wants it; what is left out stays as it is."""
+    """How one wants it; what is left out stays as it is.
+
+    `alerts` is replaced as a whole; `notifications` and `privacy` change cell by cell, and are answered with
+    every cell. The time zone belongs to the profile.
+    """
 
     alerts = fields.Nested(Alerts)
     units = Choice("metric", "imperial")
     language = fields.String(validate=validate.Regexp(r"^[a-z]{2}(-[A-Z]{2})?\Z"))
+    notifications = fields.Nested(Notifications)
+    privacy = fields.Nested(Privacy)
 
 
 @route("GET", "/users/me", SIGNED_IN, answer=Me, versioned=True)
@@ -113,7 +153,7 @@ async def change_zones(call: Call) -> Reply:
 async def preferences(call: Call) -> Reply:
     """One's preferences."""
     person = await call.contexts.users.get(call.user)
-    return Reply(person["preferences"], version=person["version"])
+    return Reply(whole(person), version=person["version"])
 
 
 @route(
@@ -125,6 +165,6 @@ async def preferences(call: Call) -> Reply:
     raises=(PreconditionFailed,),
 )
 async def change_preferences(call: Call) -> Reply:
-    """Change one's preferences, group by group: `alerts` is replaced as a whole."""
+    """Change one's preferences; groups and cells that are left out stay as they are."""
     person = await call.contexts.users.change_preferences(call.user, call.body, call.if_match)
-    return Reply(person["preferences"], version=person["version"])
+    return Reply(whole(person), version=person["version"])

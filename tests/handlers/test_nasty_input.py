@@ -59,7 +59,11 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /auth/device-tokens": {"name": "Watch", "scopes": ["telemetry:write"]},
     "PATCH /users/me": {"name": "X"},
     "PUT /users/me/zones": {"items": [{"since": "2026-01-01", "method": "maximum", "max_hr": 180}]},
-    "PUT /users/me/preferences": {"alerts": {"high": 170}},
+    "PUT /users/me/preferences": {
+        "alerts": {"high": 170},
+        "notifications": {"social": {"mail": True}},
+        "privacy": {"map": "public"},
+    },
     "POST /grants": {"trainer": "f" * 24, "data": ["workouts"]},
     "POST /sessions": {"title": "X", "capacity": 3, "athletes": []},
 }

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from fittracker.preferences import NOTIFICATIONS
 from tests.handlers.api import Api
 
 WRONG = {
@@ -151,11 +152,12 @@ async def test_annas_own_alert_limits_count(api: Api) -> None:
     answer = await anna.put(
         "/users/me/preferences", {"alerts": {"high": 165, "low": None}, "units": "imperial"}
     )
-    assert answer.data == {"alerts": {"high": 165, "low": None}, "units": "imperial"}
+    chosen = {"alerts": {"high": 165, "low": None}, "units": "imperial"}
+    assert chosen.items() <= answer.data.items()
     after = (await api.contexts.users.physiology(anna.id)).limits
     assert (after.high, after.low, after.jump) == (165, None, before.jump)
     kept = await anna.put("/users/me/preferences", {"language": "de-AT"})
-    assert kept.data == {"alerts": {"high": 165, "low": None}, "units": "imperial", "language": "de-AT"}
+    assert kept.data == {**answer.data, "language": "de-AT"}
 
 
 async def test_alert_limits_that_cannot_be_are_refused(api: Api) -> None:
@@ -164,7 +166,7 @@ async def test_alert_limits_that_cannot_be_are_refused(api: Api) -> None:
     for alerts in ({"high": 100, "low": 95}, {"high": 20}, {"flap": 1}, {"lost_s": 0}, {"irregular": "yes"}):
         answer = await anna.put("/users/me/preferences", {"alerts": alerts})
         assert answer.status == 422, alerts
-    assert (await anna.get("/users/me/preferences")).data == {}
+    assert "alerts" not in (await anna.get("/users/me/preferences")).data
 
 
 async def test_an_old_limit_never_stops_a_new_stream(api: Api) -> None:
@@ -174,3 +176,71 @@ async def test_an_old_limit_never_stops_a_new_stream(api: Api) -> None:
     assert (await anna.patch("/users/me", {"max_hr": 125})).status == 200
     limits = (await api.contexts.users.physiology(anna.id)).limits
     assert (limits.low, limits.high) == (120, None)
+
+
+# -- notifications and privacy ---------------------------------------------------------------------------
+
+
+async def test_a_new_person_sees_what_follows_while_nothing_is_set(api: Api) -> None:
+    """Every kind with every channel, and who may see what: a settings page needs no table of its own."""
+    anna = await api.person()
+    found = (await anna.get("/users/me/preferences")).data
+    assert found["privacy"] == {
+        "profile": "public",
+        "heart_rate": "private",
+        "map": "private",
+        "weight": "private",
+    }
+    assert set(found["notifications"]) == set(NOTIFICATIONS)
+    assert found["notifications"]["security"] == {"socket": True, "mail": True, "push": True}
+    assert found["notifications"]["weekly_summary"] == {"socket": False, "mail": True, "push": False}
+
+
+async def test_a_cell_changes_alone(api: Api) -> None:
+    """Turning one mail off leaves everything else, and so does hiding one field."""
+    anna = await api.person()
+    before = (await anna.get("/users/me/preferences")).data
+    answer = await anna.put(
+        "/users/me/preferences",
+        {"notifications": {"weekly_summary": {"mail": False}}, "privacy": {"heart_rate": "public"}},
+    )
+    assert answer.status == 200
+    before["notifications"]["weekly_summary"]["mail"] = False
+    before["privacy"]["heart_rate"] = "public"
+    assert answer.data == before
+    again = await anna.put("/users/me/preferences", {"notifications": {"social": {"push": False}}})
+    before["notifications"]["social"]["push"] = False
+    assert again.data == before == (await anna.get("/users/me/preferences")).data
+
+
+async def test_the_whole_answer_can_be_sent_back(api: Api) -> None:
+    """As a form does it."""
+    anna = await api.person()
+    before = (await anna.get("/users/me/preferences")).data
+    assert (await anna.put("/users/me/preferences", before)).data == before
+
+
+async def test_what_is_about_security_cannot_be_turned_off(api: Api) -> None:
+    """Who took the account over would like that; nothing of the same request is changed."""
+    anna = await api.person()
+    off = {"notifications": {"security": {"mail": False, "push": True}, "social": {"socket": False}}}
+    answer = await anna.put("/users/me/preferences", off)
+    assert (answer.status, answer.fields) == (422, {"notifications.security.mail": "cannot be turned off"})
+    found = (await anna.get("/users/me/preferences")).data["notifications"]
+    assert (found["security"]["mail"], found["social"]["socket"]) == (True, True)
+
+
+async def test_cells_that_are_not_there_are_refused_by_name(api: Api) -> None:
+    """Kinds, channels, fields, and values that mean something to MongoDB only."""
+    anna = await api.person()
+    for bad, field in (
+        ({"notifications": {"pigeon": {"mail": False}}}, "notifications.pigeon"),
+        ({"notifications": {"social": {"pigeon": False}}}, "notifications.social.pigeon"),
+        ({"notifications": {"social": {"mail": "no"}}}, "notifications.social.mail"),
+        ({"notifications": {"social.mail": False}}, "notifications.social.mail"),
+        ({"privacy": {"heart_rate": "everybody"}}, "privacy.heart_rate"),
+        ({"privacy": {"heart_rate": {"$ne": "private"}}}, "privacy.heart_rate"),
+        ({"privacy": {"$set": "public"}}, "privacy.$set"),
+    ):
+        answer = await anna.put("/users/me/preferences", bad)
+        assert (answer.status, answer.fields.keys()) == (422, {field}), bad
