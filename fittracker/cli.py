@@ -11,6 +11,7 @@ import click
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "audit": "audit",
         "create-admin": "create_admin",
         "dev": "dev",
         "dev-tokens": "dev_tokens",

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from config.settings import Settings
 from fittracker.audit import Audit
 from fittracker.audit_keeping import AuditKeeping
+from fittracker.audit_reading import AuditReading
 from fittracker.auth.accounts import Accounts
 from fittracker.auth.authenticator import Authenticator
 from fittracker.auth.device_tokens import DeviceTokens
@@ -50,6 +51,7 @@ class Contexts:
     limits: Limits
     audit: Audit
     audit_keeping: AuditKeeping
+    audit_reading: AuditReading
     mail: Mail
     authenticator: Authenticator
     accounts: Accounts
@@ -185,6 +187,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         limits=limits,
         audit=ground.audit,
         audit_keeping=AuditKeeping(database, ground.audit, clock, days=settings.audit_days),
+        audit_reading=AuditReading(database),
         mail=ground.mail,
         authenticator=Authenticator(tokens, tickets, liveness, clock),
         accounts=ground.accounts(sessions, limits),

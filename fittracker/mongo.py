@@ -75,6 +75,8 @@ INDEXES: tuple[Index, ...] = (
     Index("audit", ("actor", "-_id")),
     Index("audit", ("target", "-_id")),
     Index("audit", ("event", "-_id")),
+    Index("audit", ("address", "-_id")),
+    Index("audit", ("request",)),
     Index("audit", ("at",)),
     # coaching
     Index("coaching_sessions", ("trainer", "-created_at", "-_id")),

@@ -21,6 +21,7 @@ BAD_FILE: Final = 3
 REFUSED: Final = 4
 UNREACHABLE: Final = 5
 NOT_SET_UP: Final = 6
+NOT_INTACT: Final = 7
 
 
 def stop(message: str, code: int) -> click.exceptions.Exit:
