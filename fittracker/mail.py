@@ -12,11 +12,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from pathlib import Path
 from typing import Any, Final
 
 import aiosmtplib
-import jinja2
 import msgspec
 from prometheus_client import Counter
 from pymongo import ReturnDocument
@@ -28,6 +26,7 @@ from fittracker.ids import new_id
 from fittracker.mongo import DATABASE_ERRORS, Database, Document
 from fittracker.observability import logger
 from fittracker.sealing import Seal, Unsealable
+from fittracker.stationery import Letter, Stationery
 
 log = logger(__name__)
 
@@ -35,39 +34,12 @@ sent = Counter("fittracker_mails_sent", "Mails a mail server took", ["template"]
 delayed = Counter("fittracker_mails_delayed", "Attempts that failed and will be repeated")
 given_up = Counter("fittracker_mails_given_up", "Mails nobody took", ["template"])
 
-FOLDER: Final = Path(__file__).resolve().parents[1] / "templates" / "email"
 LOOK_S: Final = 5.0
 LEASE_S: Final = 60
 PATIENCE_S: Final = 20.0
 FIRST_RETRY_S: Final = 5
 LONGEST_RETRY_S: Final = 3_600
 KEPT: Final = timedelta(days=2)
-
-
-class Letter(msgspec.Struct, frozen=True):
-    """A mail, written."""
-
-    to: str
-    subject: str
-    text: str
-    html: str
-
-
-class Stationery:
-    """Writes letters from templates: `NAME.txt`, whose first line is the subject, and `NAME.html`."""
-
-    def __init__(self, folder: Path = FOLDER) -> None:
-        loader = jinja2.FileSystemLoader(folder)
-        strict: Any = {"loader": loader, "undefined": jinja2.StrictUndefined, "trim_blocks": True}
-        self._html = jinja2.Environment(autoescape=True, **strict)
-        # Plain text has nothing to escape; what a person wrote is only ever a value, never a template.
-        self._text = jinja2.Environment(autoescape=False, **strict)  # noqa: S701  # nosec B701
-
-    def write(self, to: str, template: str, values: dict[str, Any]) -> Letter:
-        """The letter; the templates see `values` alone."""
-        subject, _, text = self._text.get_template(f"{template}.txt").render(values).partition("\n")
-        html = self._html.get_template(f"{template}.html").render(values, subject=subject.strip())
-        return Letter(to, subject.strip(), text.strip() + "\n", html)
 
 
 class Mail:
@@ -78,12 +50,15 @@ class Mail:
         self._mails = database.mails
         self._seal = seal
         self._clock = clock
-        self._stationery = Stationery()
+        self._users = database.users
+        self._stationery = Stationery(settings.public_origin)
         self._more = asyncio.Event()
 
-    async def queue(self, to: str, template: str, **values: Any) -> None:
+    async def queue(self, to: str, template: str, /, **values: Any) -> None:
         """Write a letter and put it into the outbox; from here on it is not forgotten."""
-        letter = self._stationery.write(to, template, {"origin": self._settings.public_origin, **values})
+        person = await self._users.find_one({"email": to}, {"time_zone": 1})
+        zone = person["time_zone"] if person else "UTC"
+        letter = self._stationery.write(to, template, values, time_zone=zone)
         now = self._clock.utc()
         await self._mails.insert_one(
             {

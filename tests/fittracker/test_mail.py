@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -14,9 +13,10 @@ import pytest
 import config.settings
 from config.settings import Settings
 from fittracker.devmail import DevMails, open_sink
-from fittracker.mail import FOLDER, Mail, Stationery
+from fittracker.mail import Mail
 from fittracker.mongo import Database, open_database
 from fittracker.sealing import Seal
+from fittracker.stationery import Stationery
 from tests.moving_clock import MovingClock
 
 KEYS = (("k1", "a-secret-of-more-than-thirty-two-bytes"),)
@@ -26,7 +26,6 @@ VALUES: dict[str, dict[str, Any]] = {
     "already_registered": {},
     "token_reused": {"device": "Phone", "since": "2026-11-23T10:00:00.000Z"},
 }
-TEMPLATES = sorted(path.stem for path in FOLDER.glob("*.txt"))
 
 
 @pytest.fixture
@@ -163,77 +162,13 @@ async def test_the_outbox_sends_by_itself(database: Database, clock: MovingClock
     assert len(await DevMails(database, clock).newest()) == 1
 
 
-# -- templates -----------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """What a mail program would see: the tags in balance, where links lead, and what it shows."""
-
-    void = frozenset({"meta", "br", "img", "hr"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.links: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag begins."""
-        if tag not in self.void:
-            self.open.append(tag)
-        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
-
-    def handle_endtag(self, tag: str) -> None:
-        """A tag ends, and it is the last that began."""
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Text."""
-        self.text += data
-
-
-def test_every_template_is_tried_here() -> None:
-    """A new one has to be added to VALUES, and comes as text and as HTML."""
-    assert sorted(VALUES) == TEMPLATES
-    html = {path.stem for path in FOLDER.glob("*.html")} - {"layout", "button"}
-    assert html == set(TEMPLATES)
-
-
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_every_template_is_readable(template: str) -> None:
-    """A short subject of one line, short lines of text, well-formed HTML, nothing loaded from elsewhere."""
-    values = {"origin": "https://fit.example.org", **VALUES[template]}
-    letter = Stationery().write("anna@example.org", template, values)
-    assert 5 < len(letter.subject) < 70
-    assert "\n" not in letter.subject
-    assert all(len(line) <= 78 or "http" in line for line in letter.text.splitlines())
-    page = Page()
-    page.feed(letter.html)
-    page.close()
-    assert page.open == []
-    assert all(link.startswith("https://fit.example.org") for link in page.links)
-    assert "<script" not in letter.html
-    assert "{{" not in letter.html + letter.text
-
-
-def test_d5_what_people_write_is_neither_a_template_nor_html() -> None:
-    """A device may call itself what it likes."""
-    device = "{{ 7 * 7 }}<script>alert(1)</script>{% raw %}"
-    values = {"origin": "https://fit.example.org", "device": device, "since": "now"}
-    letter = Stationery().write("anna@example.org", "token_reused", values)
-    assert device in letter.text
-    assert "49" not in letter.html
-    assert "<script" not in letter.html
-    assert "&lt;script&gt;" in letter.html
-
-
 async def test_d4_a_line_break_makes_no_header(
     database: Database, clock: MovingClock, dead_port: int
 ) -> None:
     """An address that smuggles one is refused by the mail itself, whatever came before."""
     mail = outbox(database, clock, dead_port)
-    letter = Stationery().write(
-        "anna@example.org\r\nBcc: evil@example.net", "already_registered", {"origin": "https://x"}
+    letter = Stationery("https://x").write(
+        "anna@example.org\r\nBcc: evil@example.net", "already_registered", {}
     )
     with pytest.raises(ValueError, match=r"newline|linefeed|carriage"):
         mail._message(letter)
@@ -246,7 +181,7 @@ def test_a_mail_says_who_it_is_from_and_that_nobody_wrote_it() -> None:
     """So that out-of-office replies do not answer it."""
     settings = config.settings.load(mode="test", mail_from="Fit <no-reply@fit.example.org>")
     mail = Mail(settings, _NoDatabase(), Seal(KEYS, "mail"), MovingClock())  # type: ignore[arg-type]
-    letter = Stationery().write("anna@example.org", "already_registered", {"origin": "https://x"})
+    letter = Stationery("https://x").write("anna@example.org", "already_registered", {})
     message = message_from_bytes(bytes(mail._message(letter)), policy=policy.default)
     assert message["From"] == "Fit <no-reply@fit.example.org>"
     assert message["Auto-Submitted"] == "auto-generated"
@@ -254,4 +189,4 @@ def test_a_mail_says_who_it_is_from_and_that_nobody_wrote_it() -> None:
 
 
 class _NoDatabase:
-    mails = None
+    mails = users = None
