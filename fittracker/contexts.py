@@ -33,6 +33,7 @@ from fittracker.limits import Limits
 from fittracker.mail import Mail
 from fittracker.mongo import Database, open_database
 from fittracker.redis import open_redis
+from fittracker.reports import Reports
 from fittracker.sealing import Seal
 from fittracker.users import Users
 from fittracker.workouts import Workouts
@@ -59,6 +60,7 @@ class Contexts:
     device_tokens: DeviceTokens
     tickets: Tickets
     users: Users
+    reports: Reports
     grants: Grants
     coaching: Coaching
     series: HeartSeries
@@ -195,6 +197,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         device_tokens=DeviceTokens(database, liveness, clock),
         tickets=tickets,
         users=Users(database, liveness, clock),
+        reports=Reports(database, ground.audit, clock),
         grants=grants,
         coaching=Coaching(database, grants, ground.control, clock),
         series=series,

@@ -78,6 +78,15 @@ INDEXES: tuple[Index, ...] = (
     Index("audit", ("address", "-_id")),
     Index("audit", ("request",)),
     Index("audit", ("at",)),
+    # people among themselves
+    Index("blocks", ("user", "other"), unique=True),
+    Index("blocks", ("other", "user")),
+    Index("blocks", ("user", "-created_at", "-_id")),
+    Index("reports", ("reporter", "user", "reason"), unique=True, partial={"active": True}),
+    Index("reports", ("-created_at", "-_id")),
+    Index("reports", ("state", "-created_at", "-_id")),
+    Index("reports", ("user",)),
+    Index("reports", ("reporter", "-created_at")),
     # coaching
     Index("coaching_sessions", ("trainer", "-created_at", "-_id")),
     Index("coaching_sessions", ("athletes", "-created_at", "-_id")),

@@ -37,6 +37,22 @@ class Text(fields.String):
         return text
 
 
+class Paragraphs(fields.String):
+    """Text of several lines, trimmed, of so many characters; every line ends with a line feed alone."""
+
+    def __init__(self, shortest: int = 1, longest: int = 2_000, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(min=shortest, max=longest), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kw: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        text = value.replace("\r\n", "\n").strip()
+        shown = text.replace("\n", "").replace("\t", "")
+        if _TURNING.search(shown) or any(unicodedata.category(each) in _HIDDEN for each in shown):
+            raise ValidationError("must not hold control characters")
+        return text
+
+
 class Secret(fields.String):
     """A password or a token: taken as it is."""
 

@@ -10,12 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError, fields
 
-from handlers.fields import Choice, Day, Flag, Id, Moment, Number, Secret, Text, TimeZone, Whole, WholeText
+from handlers.fields import (
+    Choice,
+    Day,
+    Flag,
+    Id,
+    Moment,
+    Number,
+    Paragraphs,
+    Secret,
+    Text,
+    TimeZone,
+    Whole,
+    WholeText,
+)
 
 GOOD: list[tuple[fields.Field[Any], Any, Any]] = [
     (Text(), "  Anna  ", "Anna"),
     (Text(), "Zoë O'Neil-Müller 李", "Zoë O'Neil-Müller 李"),
     (Text(), "🏃‍♀️ hills", "🏃‍♀️ hills"),
+    (Paragraphs(), " one\r\n\ttwo\n\nthree ", "one\n\ttwo\n\nthree"),
     (Secret(), " spaces stay \t", " spaces stay \t"),
     (Choice("a", "b"), "b", "b"),
     (Whole(1, 5), 5, 5),
@@ -34,6 +48,10 @@ BAD: list[tuple[fields.Field[Any], list[Any]]] = [
     (
         Text(1, 5),
         ["", "   ", "x" * 6, "a\nb", "a\rb", "a\x00b", "\x1b[0m", "a\u2028b", "a\u202eb", 1, None, ["a"]],
+    ),
+    (
+        Paragraphs(1, 5),
+        ["", " \n ", "x" * 6, "a\rb", "a\x00b", "\x1b[0m", "a\u2028b", "a\u202eb", 1, None, ["a"]],
     ),
     (Secret(10), ["", "x" * 11, 5, {"$ne": None}]),
     (Choice("a", "b"), ["c", "A", "", 1, ["a"], {"$in": ["a"]}]),

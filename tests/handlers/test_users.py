@@ -68,7 +68,7 @@ async def test_values_no_person_has_are_refused_by_name(api: Api, field: str) ->
     assert (await anna.get("/users/me")).data == before
 
 
-async def test_c3_nobody_makes_themselves_what_they_are_not(api: Api) -> None:
+async def test_C3_nobody_makes_themselves_what_they_are_not(api: Api) -> None:
     """Fields of ours are unknown to it."""
     anna = await api.person()
     for field, value in (
