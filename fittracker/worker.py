@@ -9,25 +9,77 @@ from __future__ import annotations
 import gc
 import socket
 
+import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
 from aiohttp.worker import GunicornUVLoopWebWorker
 
 from config.settings import Settings, load
 from fittracker.app import build_app, drain
-from fittracker.observability import configure_logs
+from fittracker.errors import BadRequest, problem
+from fittracker.ids import new_id
+from fittracker.observability import configure_logs, logger
+
+log = logger(__name__)
 
 KEEPALIVE_S = 75.0
 UNSENT_BYTES = 131_072
 """What the kernel takes from us for a peer that does not read. Left alone it takes 4 MB: a slow reader would
 be found out late, cost that much memory, and see heart rates from minutes ago when it reads again."""
 SHUTDOWN_S = 5.0
+HEADERS = {"Server": "fittracker", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of an answer to what is no HTTP. Left out, Server would be filled with the versions of aiohttp and Python."""
 COLLECT_AFTER = (20_000, 20, 20)
 """Container objects made, net, between two looks for cycles. Python's default of 700 fits programs that hold
 little: a flush of a thousand streams would make it walk over all sockets several times a second."""
 
 
+class Connection(RequestHandler):
+    """aiohttp's side of a connection; what is no HTTP gets a problem like all others, and one quiet line."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """aiohttp would tell its version and quote the bytes, and log a stack trace for anybody who asks."""
+        if not isinstance(exc, HttpProcessingError) or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        request_id = new_id()
+        log.info("request_unreadable", reason=type(exc).__name__, address=request.remote, request=request_id)
+        refusal = problem(BadRequest("This is no HTTP request."), request_id)
+        response = web.Response(
+            body=msgspec.json.encode(refusal | {"status": status}),
+            status=status,
+            content_type="application/problem+json",
+            headers=HEADERS,
+        )
+        response.force_close()
+        return response
+
+
+class Connections(Server):
+    """Makes one of these for each connection."""
+
+    def __call__(self) -> Connection:
+        """A new one."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
 class DrainingRunner(web.AppRunner):
     """Runs an application, and lets its sockets go properly before anything is shut down."""
+
+    async def _make_server(self) -> Server:
+        made = await super()._make_server()
+        return Connections(
+            made.request_handler, request_factory=made.request_factory, loop=made._loop, **made._kwargs
+        )
 
     async def cleanup(self) -> None:
         """Drain, then what aiohttp does."""

@@ -15,14 +15,14 @@ PAGE: Final = web.AppKey("docs_page", str)
 CACHE: Final = {"Cache-Control": "public, max-age=300"}
 
 
-@route("GET", "/openapi.json", ANYBODY)
+@route("GET", "/openapi.json", ANYBODY, media="application/json")
 async def openapi(call: Call) -> web.Response:
     """This API as an OpenAPI document."""
     body = call.request.config_dict[OPENAPI]
     return web.Response(body=body, content_type="application/json", headers=CACHE)
 
 
-@route("GET", "/docs", ANYBODY)
+@route("GET", "/docs", ANYBODY, media="text/html")
 async def docs(call: Call) -> web.Response:
     """This API as a page."""
     text = call.request.config_dict[PAGE]

@@ -13,6 +13,7 @@ from marshmallow import Schema, fields
 
 from fittracker.errors import (
     BadRequest,
+    Conflict,
     Failure,
     Forbidden,
     Invalid,
@@ -23,11 +24,20 @@ from fittracker.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from handlers.console_storage import COOKIE
+from handlers.idempotency import FORM, KEY, LONGEST, REPLAYED
 from handlers.routes import Route
 
 PREFIX: Final = "/api/v1"
 PROBLEM: Final = "application/problem+json"
 _VARIABLE: Final = re.compile(r"{(\w+)}")
+_VARIABLES: Final = {"id": {"type": "string", "pattern": "^[0-9a-f]{24}$"}}
+
+
+_HEADERS: Final[dict[int, dict[str, Any]]] = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    429: {"Retry-After": {"required": True, "schema": {"type": "integer"}}},
+}
 
 
 class Problem(Schema):
@@ -54,11 +64,25 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
         plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    spec.components.security_scheme("console", {"type": "apiKey", "in": "cookie", "name": COOKIE})
     spec.components.schema("Problem", schema=Problem)
     for route in routes:
         spec.path(route.path, operations={route.method.lower(): _operation(route)})
     made: dict[str, Any] = spec.to_dict()
+    _speak_ecmascript(made)
     return made
+
+
+def _speak_ecmascript(part: Any) -> None:
+    r"""Patterns of JSON Schema are ECMAScript's: there `\Z` is the letter Z, and `$` is the very end."""
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            part["pattern"] = part["pattern"].removesuffix(r"\Z") + "$" * part["pattern"].endswith(r"\Z")
+        for each in part.values():
+            _speak_ecmascript(each)
+    elif isinstance(part, list):
+        for each in part:
+            _speak_ecmascript(each)
 
 
 def _schema_name(schema: Any) -> str:
@@ -76,17 +100,20 @@ def _operation(route: Route) -> dict[str, Any]:
         "x-policy": route.policy.name,
         "parameters": _parameters(route),
         "responses": _responses(route),
-        "security": [] if route.policy.anonymous else [{"token": []}],
+        "security": [] if route.policy.anonymous else [{"token": []}, {"console": []}],
     }
     if route.body is not None:
         content = {"application/json": {"schema": route.body}}
         operation["requestBody"] = {"required": True, "content": content}
+    if route.upload is not None:
+        kinds = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in route.upload.types}
+        operation["requestBody"] = {"required": True, "content": kinds}
     return operation
 
 
 def _parameters(route: Route) -> list[Any]:
     found: list[Any] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _VARIABLES.get(name, {"type": "string"})}
         for name in _VARIABLE.findall(route.path)
     ]
     if route.query is not None:
@@ -95,7 +122,17 @@ def _parameters(route: Route) -> list[Any]:
         found.append({"name": "If-Match", "in": "header", "schema": {"type": "string"}})
     if route.versioned:
         found.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
+    if route.idempotent:
+        form = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": f"^{FORM.pattern}$"}
+        found.append({"name": KEY, "in": "header", "schema": form, "description": _ONCE})
     return found
+
+
+_ONCE: Final = (
+    "Any text of the caller's, for one request: sending the same again within 24 hours gives the first answer "
+    f"again, with `{REPLAYED}: true`, and does nothing. 422 where another request had it, 409 with `Retry-After` "
+    "while the first one is at work."
+)
 
 
 def statuses(route: Route) -> set[int]:
@@ -107,7 +144,11 @@ def _responses(route: Route) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done"}
     if route.answer is not None:
         good["content"] = {"application/json": {"schema": route.answer}}
+    elif route.media is not None:
+        good["content"] = {route.media: {}}
     responses = {str(route.status): good}
+    if route.idempotent:
+        good["headers"] = {REPLAYED: {"schema": {"type": "string", "enum": ["true"]}}}
     if route.versioned:
         good["headers"] = {"ETag": {"schema": {"type": "string"}}}
         responses["304"] = {"description": "It is still the version of If-None-Match"}
@@ -116,6 +157,8 @@ def _responses(route: Route) -> dict[str, Any]:
             "description": " or ".join(each.title for each in failures),
             "content": {PROBLEM: {"schema": Problem}},
         }
+        if status in _HEADERS:
+            responses[str(status)]["headers"] = _HEADERS[status]
     return responses
 
 
@@ -126,8 +169,10 @@ def _failures(route: Route) -> dict[int, list[type[Failure]]]:
         kinds.append(Unauthenticated)
         # A device token is refused wherever its scope is not asked for.
         kinds.append(Forbidden)
-    if route.body is not None:
+    if route.body is not None or route.upload is not None:
         kinds.append(UnsupportedMediaType)
+    if route.idempotent:
+        kinds.append(Conflict)
     found: dict[int, list[type[Failure]]] = {}
     for kind in (*kinds, *route.raises):
         found.setdefault(kind.status, [])

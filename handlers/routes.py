@@ -39,6 +39,14 @@ ADMIN: Final = Policy("admin", roles=frozenset({"admin"}))
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is no JSON: of one of these media types, of at most so many bytes."""
+
+    types: tuple[str, ...]
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One route; paths are below /api/v1."""
 
@@ -58,6 +66,12 @@ class Route:
     """Whether a GET gives an ETag, and 304 to who has that version."""
     raises: tuple[type[Failure], ...]
     """What it may answer beside what follows from policy and shapes."""
+    media: str | None = None
+    """The content type of what it answers, where that is no JSON of a schema."""
+    idempotent: bool = False
+    """Whether an Idempotency-Key makes it do its work once, however often it is sent."""
+    upload: Upload | None = None
+    """The body, where that is no JSON."""
 
     @property
     def subject(self) -> str:
@@ -84,12 +98,32 @@ def route(
     compress: bool = False,
     versioned: bool = False,
     raises: tuple[type[Failure], ...] = (),
+    media: str | None = None,
+    idempotent: bool = False,
+    upload: Upload | None = None,
 ) -> Callable[[F], F]:
     """Tag `async def name(call) -> answer` as a route; it is in force once its module is given to Routes."""
+    if idempotent and (policy.anonymous or upload is not None):
+        # A key belongs to a person; and an upload is not held in memory for it (see handlers/idempotency.py).
+        raise ValueError(f"{method} {path} cannot be idempotent by its header alone")
 
     def tag(run: F) -> F:
         made = Route(
-            method, path, policy, run, status, body, query, answer, group, compress, versioned, raises
+            method,
+            path,
+            policy,
+            run,
+            status,
+            body,
+            query,
+            answer,
+            group,
+            compress,
+            versioned,
+            raises,
+            media,
+            idempotent,
+            upload,
         )
         setattr(run, TAG, made)
         return run
