@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ import pytest
 from fittracker.auth.tokens import MOST_KEPT, AccessTokens
 from fittracker.errors import Unauthenticated
 from tests.moving_clock import MovingClock
+from tests.watch import Watch
 
 KEY = "first-key-of-more-than-thirty-two-bytes"
 OLD = "second-key-of-more-than-thirty-two-bytes"
@@ -25,6 +30,14 @@ HEADER = {"alg": "HS256", "kid": "k2", "typ": "at+jwt"}
 @pytest.fixture
 def clock() -> MovingClock:
     return MovingClock()
+
+
+@pytest.fixture(scope="session")
+def watch() -> Watch:
+    """Sees what is reached for outside."""
+    made = Watch()
+    sys.addaudithook(made)
+    return made
 
 
 @pytest.fixture
@@ -90,7 +103,7 @@ def test_a_forged_token_with_all_the_right_things_would_pass(
     assert tokens.verify(forge(HEADER, claims(clock))).sub == USER
 
 
-def test_b6_a_token_holds_nothing_personal(tokens: AccessTokens) -> None:
+def test_B6_a_token_holds_nothing_personal(tokens: AccessTokens) -> None:
     """Ids and times alone, and it ends after 15 minutes."""
     token, _ = tokens.issue(USER, SID, "user")
     body = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
@@ -98,7 +111,7 @@ def test_b6_a_token_holds_nothing_personal(tokens: AccessTokens) -> None:
     assert body["exp"] - body["iat"] == 900
 
 
-def test_b5_keys_are_rotated_without_a_break(clock: MovingClock) -> None:
+def test_B5_keys_are_rotated_without_a_break(clock: MovingClock) -> None:
     """The first signs, the others still verify, and one that was taken away does not."""
     before, during = make(clock, (("k1", OLD),)), make(clock, (("k2", KEY), ("k1", OLD)))
     after = make(clock, (("k2", KEY),))
@@ -124,6 +137,21 @@ def test_b5_keys_are_rotated_without_a_break(clock: MovingClock) -> None:
         {**HEADER, "alg": "RS256"},
         {**HEADER, "alg": "ES256"},
         {"kid": "k2", "typ": "at+jwt"},
+        [],
+        "HS256",
+    ],
+    ids=str,
+)
+def test_B1_no_other_algorithm_is_let_through(tokens: AccessTokens, clock: MovingClock, header: Any) -> None:
+    """Whatever the header calls it, though the signature is right; and none that is empty."""
+    for digest in (hashlib.sha256, hashlib.sha384, hashlib.sha512):
+        refuse(tokens, forge(header, claims(clock), digest=digest))
+    refuse(tokens, forge(header, claims(clock)).rpartition(".")[0] + ".")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
         {**HEADER, "kid": "unknown"},
         {**HEADER, "kid": "../../../../dev/null"},
         {**HEADER, "kid": "k2' OR '1'='1"},
@@ -136,18 +164,29 @@ def test_b5_keys_are_rotated_without_a_break(clock: MovingClock) -> None:
         {**HEADER, "crit": ["exp"]},
         {**HEADER, "b64": False},
         {**HEADER, "zip": "DEF"},
-        [],
-        "HS256",
     ],
     ids=str,
 )
-def test_b1_b2_no_other_header_is_let_through(tokens: AccessTokens, clock: MovingClock, header: Any) -> None:
-    """Whatever it says of algorithms and keys, though the signature is right."""
-    for digest in (hashlib.sha256, hashlib.sha384, hashlib.sha512):
-        refuse(tokens, forge(header, claims(clock), digest=digest))
+def test_B2_no_header_chooses_a_key_and_nothing_is_fetched(
+    tokens: AccessTokens, clock: MovingClock, header: Any, watch: Watch
+) -> None:
+    """Whatever it says of keys, though the signature is right: no file is opened, nobody is called."""
+    forged = forge(header, claims(clock))
+    with watch.over() as reached_for:
+        refuse(tokens, forged)
+    assert reached_for == []
 
 
-def test_b1_without_a_signature_nothing_is_let_through(tokens: AccessTokens, clock: MovingClock) -> None:
+def test_B2_the_watch_would_see_it(tmp_path: Path, watch: Watch) -> None:
+    """A file that is read, a host that is called."""
+    with watch.over() as reached_for:
+        (tmp_path / "key").write_text("x")
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", 9), timeout=1)
+    assert {"open", "socket.connect"} <= set(reached_for)
+
+
+def test_B1_without_a_signature_nothing_is_let_through(tokens: AccessTokens, clock: MovingClock) -> None:
     """Empty, cut, of another token, or made with another key."""
     token, _ = tokens.issue(USER, SID, "user")
     head, body, signature = token.split(".")
@@ -223,7 +262,7 @@ class Now:
     ],
     ids=str,
 )
-def test_b3_every_claim_has_to_be_right(
+def test_B3_every_claim_has_to_be_right(
     tokens: AccessTokens, clock: MovingClock, changes: dict[str, Any]
 ) -> None:
     """Missing, of another type, out of range, unknown: though the signature is right."""
@@ -236,12 +275,12 @@ def test_b3_every_claim_has_to_be_right(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b"\xff", b'{"iss":"fit"}', b'"' * 400])
-def test_b3_a_body_that_is_none_is_refused(tokens: AccessTokens, body: bytes) -> None:
+def test_B3_a_body_that_is_none_is_refused(tokens: AccessTokens, body: bytes) -> None:
     """Signed garbage is garbage."""
     refuse(tokens, forge(HEADER, body))
 
 
-def test_b3_a_token_ends_to_the_second(tokens: AccessTokens, clock: MovingClock) -> None:
+def test_B3_a_token_ends_to_the_second(tokens: AccessTokens, clock: MovingClock) -> None:
     """And is not good before its time, but for the few seconds that two clocks may differ."""
     token, _ = tokens.issue(USER, SID, "user")
     clock.advance(898)
@@ -253,7 +292,7 @@ def test_b3_a_token_ends_to_the_second(tokens: AccessTokens, clock: MovingClock)
     refuse(make(MovingClock(), (("k2", KEY),)), make(early, (("k2", KEY),)).issue(USER, SID, "user")[0])
 
 
-def test_b4_other_kinds_of_tokens_are_none(tokens: AccessTokens, clock: MovingClock) -> None:
+def test_B4_other_kinds_of_tokens_are_none(tokens: AccessTokens, clock: MovingClock) -> None:
     """A token for another purpose, signed with the same key, has another `typ`; ours are no JWT at all."""
     for typ in ("JWT", "rt+jwt", "dpop+jwt", "", None):
         refuse(tokens, forge({**HEADER, "typ": typ}, claims(clock)))
@@ -261,7 +300,7 @@ def test_b4_other_kinds_of_tokens_are_none(tokens: AccessTokens, clock: MovingCl
         refuse(tokens, prefix + "A" * 43)
 
 
-def test_b3_a_token_that_passed_before_still_ends(tokens: AccessTokens, clock: MovingClock) -> None:
+def test_B3_a_token_that_passed_before_still_ends(tokens: AccessTokens, clock: MovingClock) -> None:
     """What is remembered of it saves the signature, never the times."""
     token, _ = tokens.issue(USER, SID, "user")
     for _ in range(3):
