@@ -12,8 +12,10 @@ from config.settings import Settings
 from fittracker.audit import Audit
 from fittracker.audit_keeping import AuditKeeping
 from fittracker.audit_reading import AuditReading
-from fittracker.auth.accounts import Accounts
+from fittracker.auth.accounts import Accounts, open_accounts
+from fittracker.auth.accounts import Ground as AccountsGround
 from fittracker.auth.authenticator import Authenticator
+from fittracker.auth.consoles import Consoles
 from fittracker.auth.device_tokens import DeviceTokens
 from fittracker.auth.liveness import Liveness
 from fittracker.auth.lockout import Lockout
@@ -29,6 +31,7 @@ from fittracker.control import Control
 from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
 from fittracker.housekeeping import Duty, Housekeeping
+from fittracker.idempotency import Idempotency
 from fittracker.limits import Limits
 from fittracker.mail import Mail
 from fittracker.mongo import Database, open_database
@@ -50,6 +53,7 @@ class Contexts:
     control: Control
     background: Background
     limits: Limits
+    idempotency: Idempotency
     audit: Audit
     audit_keeping: AuditKeeping
     audit_reading: AuditReading
@@ -59,6 +63,7 @@ class Contexts:
     sessions: Sessions
     device_tokens: DeviceTokens
     tickets: Tickets
+    consoles: Consoles
     users: Users
     reports: Reports
     grants: Grants
@@ -151,6 +156,7 @@ class _Ground:
             self.database,
             tokens,
             liveness,
+            self.audit,
             self.clock,
             keys=self.settings.token_keys,
             access_s=self.settings.access_token_s,
@@ -158,17 +164,20 @@ class _Ground:
         )
 
     def accounts(self, sessions: Sessions, limits: Limits) -> Accounts:
-        return Accounts(
-            self.database,
-            self.passwords,
-            sessions,
-            Lockout(self.redis, self.breaker, self.clock),
-            limits,
-            self.mail,
-            self.background,
-            self.clock,
+        ground = AccountsGround(
+            database=self.database,
+            passwords=self.passwords,
+            sessions=sessions,
+            lockout=Lockout(self.redis, self.breaker, self.clock),
+            limits=limits,
+            mail=self.mail,
+            seal=Seal(self.settings.token_keys, "totp"),
+            audit=self.audit,
+            background=self.background,
+            clock=self.clock,
             origin=self.settings.public_origin,
         )
+        return open_accounts(ground)
 
 
 def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
@@ -187,6 +196,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         control=ground.control,
         background=ground.background,
         limits=limits,
+        idempotency=Idempotency(database, Seal(settings.token_keys, "idempotency"), clock),
         audit=ground.audit,
         audit_keeping=AuditKeeping(database, ground.audit, clock, days=settings.audit_days),
         audit_reading=AuditReading(database),
@@ -194,8 +204,9 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         authenticator=Authenticator(tokens, tickets, liveness, clock),
         accounts=ground.accounts(sessions, limits),
         sessions=sessions,
-        device_tokens=DeviceTokens(database, liveness, clock),
+        device_tokens=DeviceTokens(database, liveness, ground.audit, clock),
         tickets=tickets,
+        consoles=Consoles(redis, ground.breaker, idle_s=settings.console_idle_s),
         users=Users(database, liveness, clock),
         reports=Reports(database, ground.audit, clock),
         grants=grants,

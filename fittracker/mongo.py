@@ -61,6 +61,13 @@ INDEXES: tuple[Index, ...] = (
     # accounts
     Index("users", ("email",), unique=True),
     Index("users", ("verify.fingerprint",), unique=True, partial={"verify": {"$exists": True}}),
+    Index("users", ("reset.fingerprint",), unique=True, partial={"reset": {"$exists": True}}),
+    Index("users", ("email_change.fingerprint",), unique=True, partial={"email_change": {"$exists": True}}),
+    # as administrators look for people
+    Index("users", ("-created_at", "-_id")),
+    Index("users", ("role", "-created_at", "-_id")),
+    Index("users", ("name",)),
+    Index("users", ("disabled_at", "-created_at", "-_id"), partial={"disabled_at": {"$type": "date"}}),
     # who registers and never verifies is forgotten
     Index("users", ("unverified_until",), expire_after_s=0),
     Index("sessions", ("user", "-last_used_at")),
@@ -87,6 +94,9 @@ INDEXES: tuple[Index, ...] = (
     Index("reports", ("state", "-created_at", "-_id")),
     Index("reports", ("user",)),
     Index("reports", ("reporter", "-created_at")),
+    # answers that are given again to who sends a request again; `_id` is a hash of person, route and key
+    Index("idempotency_keys", ("user",)),
+    Index("idempotency_keys", ("expires_at",), expire_after_s=0),
     # coaching
     Index("coaching_sessions", ("trainer", "-created_at", "-_id")),
     Index("coaching_sessions", ("athletes", "-created_at", "-_id")),
@@ -100,7 +110,7 @@ INDEXES: tuple[Index, ...] = (
     Index("workouts", ("user", "-started_at", "-_id")),
     Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
     # mail
-    Index("mails", ("next_at",)),
+    Index("mails", ("urgency", "next_at")),
     Index("mails", ("expires_at",), expire_after_s=0),
     # the development mail box
     Index("dev_mails", ("-at",)),

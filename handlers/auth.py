@@ -6,10 +6,11 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from fittracker.auth.accounts import ROLES
 from fittracker.auth.device_tokens import SCOPES
+from fittracker.auth.registration import ROLES
+from fittracker.auth.second_factor import LONGEST as LONGEST_CODE
 from fittracker.auth.sessions import Pair
-from fittracker.errors import Conflict, NotFound, Unauthenticated
+from fittracker.errors import Conflict, NotFound, TotpRequired, Unauthenticated
 from handlers.endpoint import Call
 from handlers.fields import Choice, Id, Moment, Secret, Text
 from handlers.routes import ANYBODY, SIGNED_IN, route
@@ -38,10 +39,11 @@ class Token(Schema):
 
 
 class Credentials(Schema):
-    """What one signs in with."""
+    """What one signs in with; `totp` where a second factor is on: a code of the app, or a recovery code."""
 
     email = Text(1, 254, required=True)
     password = Secret(required=True)
+    totp = Secret(LONGEST_CODE)
 
 
 class RefreshToken(Schema):
@@ -126,19 +128,19 @@ async def register(call: Call) -> None:
     """
     profile = dict(call.body)
     email, password, name, role = (profile.pop(field) for field in ("email", "password", "name", "role"))
-    await call.contexts.accounts.register(email, password, name, role, profile)
+    await call.contexts.accounts.registration.register(email, password, name, role, profile, call.caller)
 
 
 @route("POST", "/auth/verify", ANYBODY, status=204, body=Token, group="auth")
 async def verify(call: Call) -> None:
     """Prove that an address is one's own, with the token out of the mailed link. It works once."""
-    await call.contexts.accounts.verify(call.body["token"])
+    await call.contexts.accounts.registration.verify(call.body["token"], call.caller)
 
 
 @route("POST", "/auth/verify/resend", ANYBODY, status=202, body=Email, group="auth")
 async def resend(call: Call) -> None:
     """Ask for another link. The answer is always the same; the older link dies."""
-    await call.contexts.accounts.resend(call.body["email"])
+    await call.contexts.accounts.registration.resend(call.body["email"])
 
 
 @route(
@@ -148,16 +150,18 @@ async def resend(call: Call) -> None:
     body=Credentials,
     answer=SignedIn,
     group="auth",
-    raises=(Unauthenticated,),
+    raises=(Unauthenticated, TotpRequired),
 )
 async def login(call: Call) -> dict[str, Any]:
     """Sign in.
 
     The answer is the same for an unknown address, a wrong password, and an account that is locked, disabled
-    or not yet verified.
+    or not yet verified. Where a second factor is on, who knows the password and sends no code (or a wrong
+    one) gets 401 `totp_required`.
     """
-    pair, person = await call.contexts.accounts.login(
-        call.body["email"], call.body["password"], device=call.caller.device, address=call.address
+    body = call.body
+    pair, person = await call.contexts.accounts.sign_in.login(
+        body["email"], body["password"], call.caller, code=body.get("totp")
     )
     return _tokens(pair) | {"user": person}
 
@@ -176,19 +180,19 @@ async def refresh(call: Call) -> dict[str, Any]:
 
     Sending the same one again within 10 s gives the same pair's refresh token; later it ends the session.
     """
-    return _tokens(await call.contexts.accounts.refresh(call.body["refresh_token"]))
+    return _tokens(await call.contexts.accounts.sign_in.refresh(call.body["refresh_token"], call.caller))
 
 
 @route("POST", "/auth/logout", SIGNED_IN, status=204)
 async def logout(call: Call) -> None:
     """End this session: its tokens are worthless at once, its sockets close."""
-    await call.contexts.sessions.end(call.user, call.identity.sid)
+    await call.contexts.sessions.end(call.user, call.identity.sid, call.caller)
 
 
 @route("POST", "/auth/logout-all", SIGNED_IN, status=204)
 async def logout_all(call: Call) -> None:
     """End all of one's sessions, this one as well. Device tokens stay."""
-    await call.contexts.sessions.end_all(call.user)
+    await call.contexts.sessions.end_all(call.user, caller=call.caller)
 
 
 @route("GET", "/auth/sessions", SIGNED_IN, answer=SessionList)
@@ -202,7 +206,7 @@ async def sessions(call: Call) -> dict[str, Any]:
 @route("DELETE", "/auth/sessions/{id}", SIGNED_IN, status=204, raises=(NotFound,))
 async def end_session(call: Call) -> None:
     """End one of one's sessions, on whatever device."""
-    await call.contexts.sessions.end(call.user, call.path("id"))
+    await call.contexts.sessions.end(call.user, call.path("id"), call.caller)
 
 
 @route("GET", "/auth/device-tokens", SIGNED_IN, answer=DeviceTokenList)
@@ -219,11 +223,12 @@ async def device_tokens(call: Call) -> dict[str, Any]:
     body=NewDeviceToken,
     answer=CreatedDeviceToken,
     raises=(Conflict,),
+    idempotent=True,
 )
 async def create_device_token(call: Call) -> dict[str, Any]:
     """A token for a wearable, which lives until it is revoked and may do nothing but its scopes."""
     created, token = await call.contexts.device_tokens.create(
-        call.user, call.body["name"], call.body["scopes"]
+        call.user, call.body["name"], call.body["scopes"], call.caller
     )
     return created | {"token": token}
 
@@ -231,7 +236,7 @@ async def create_device_token(call: Call) -> dict[str, Any]:
 @route("DELETE", "/auth/device-tokens/{id}", SIGNED_IN, status=204, raises=(NotFound,))
 async def end_device_token(call: Call) -> None:
     """Revoke a device token: it is worthless at once, its sockets close."""
-    await call.contexts.device_tokens.end(call.user, call.path("id"))
+    await call.contexts.device_tokens.end(call.user, call.path("id"), call.caller)
 
 
 @route("POST", "/auth/ws-ticket", SIGNED_IN, answer=Ticket)

@@ -10,17 +10,48 @@ import msgspec
 from aiohttp import hdrs, web
 
 from config.settings import Settings
-from handlers import audit, auth, coaching, docs, grants, people, users, workouts
+from handlers import (
+    audit,
+    auth,
+    coaching,
+    console,
+    credentials,
+    docs,
+    grants,
+    people,
+    second_factor,
+    users,
+    workouts,
+)
 from handlers.docs import OPENAPI, PAGE
 from handlers.endpoint import endpoint, expect
 from handlers.middlewares import MIDDLEWARES, add_headers
 from handlers.openapi import document, page
 from handlers.routes import Routes
 
-MODULES: Final[tuple[ModuleType, ...]] = (audit, auth, users, people, grants, coaching, workouts, docs)
+MODULES: Final[tuple[ModuleType, ...]] = (
+    audit,
+    auth,
+    credentials,
+    second_factor,
+    console,
+    users,
+    people,
+    grants,
+    coaching,
+    workouts,
+    docs,
+)
 """Every module with routes; one that is not here has none."""
 API_VERSION: Final = "1"
-EXPOSED: Final = (hdrs.ETAG, hdrs.RETRY_AFTER, "RateLimit", "RateLimit-Policy", "X-Request-Id")
+EXPOSED: Final = (
+    hdrs.ETAG,
+    hdrs.RETRY_AFTER,
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-Request-Id",
+    "Idempotency-Replayed",
+)
 ACCEPTED: Final = (
     hdrs.AUTHORIZATION,
     hdrs.CONTENT_TYPE,

@@ -60,5 +60,5 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
         Passwords.open(pepper=settings.password_pepper, cost=4, threads=1) as passwords,
     ):
         contexts = app[CONTEXTS]
-        founding = Founding(contexts.database, passwords, contexts.clock)
+        founding = Founding(contexts.database, passwords, contexts.audit, contexts.clock)
         yield House(app, str(server.make_url("")).rstrip("/"), People(contexts, founding))

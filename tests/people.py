@@ -94,4 +94,4 @@ async def open_people(settings: Settings) -> AsyncIterator[People]:
         open_contexts(settings, clock) as contexts,
         Passwords.open(pepper=settings.password_pepper, cost=4, threads=1) as passwords,
     ):
-        yield People(contexts, Founding(contexts.database, passwords, clock))
+        yield People(contexts, Founding(contexts.database, passwords, contexts.audit, clock))

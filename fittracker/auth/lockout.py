@@ -7,6 +7,7 @@ always come in after the wait, or by resetting the password.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
@@ -31,9 +32,23 @@ local counted = redis.call('HINCRBY', KEYS[1], 'counted', 1)
 if counted >= tonumber(ARGV[1]) then
   local wait = math.min(tonumber(ARGV[3]), ARGV[2] * 2 ^ math.min(20, counted - ARGV[1]))
   redis.call('HSET', KEYS[1], 'until', now + wait)
+  return 2
 end
 return 0
 """
+_GIVE_BACK: Final = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return end
+redis.call('HINCRBY', KEYS[1], 'counted', -1)
+if ARGV[1] == '1' then redis.call('HDEL', KEYS[1], 'until') end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: whether it must fail whatever it shows, and whether all after it will, for a while."""
+
+    locked: bool = False
+    locks: bool = False
 
 
 class Lockout:
@@ -42,20 +57,36 @@ class Lockout:
     def __init__(self, redis: Redis, breaker: Breaker, clock: Clock) -> None:
         self._redis = redis
         self._count = redis.register_script(_COUNT)
+        self._give_back = redis.register_script(_GIVE_BACK)
         self._breaker = breaker
         self._clock = clock
         self._local: dict[str, tuple[int, float]] = {}
 
-    async def attempt(self, email: str) -> bool:
-        """Count an attempt; True where the account is locked, so that it must fail whatever the password."""
+    async def attempt(self, email: str) -> Attempt:
+        """Count an attempt, before anything is looked at."""
         key = _key(email)
         try:
-            locked: int = await self._breaker.call(
+            found: int = await self._breaker.call(
                 lambda: self._count(keys=[key], args=[FREE, FIRST_MS, LONGEST_MS, FORGET_MS])
             )
         except RedisAway:
             return self._attempt_here(key)
-        return bool(locked)
+        return Attempt(locked=found == 1, locks=found == 2)
+
+    async def give_back(self, email: str, attempt: Attempt) -> None:
+        """That attempt was no failure, but no end of it either: the second factor is still to come.
+
+        A lock that another attempt has begun meanwhile stays: else who knows the password alone could
+        take each lock away, and guess at the second factor without end.
+        """
+        key = _key(email)
+        counted, until = self._local.get(key, (0, 0.0))
+        if counted:
+            self._local[key] = (counted - 1, 0.0 if attempt.locks else until)
+        try:
+            await self._breaker.call(lambda: self._give_back(keys=[key], args=[int(attempt.locks)]))
+        except RedisAway:
+            return  # one less is free, for a day at most
 
     async def succeeded(self, email: str) -> None:
         """The owner was there: what was counted is forgotten."""
@@ -66,19 +97,20 @@ class Lockout:
         except RedisAway:
             return  # it is forgotten in a day
 
-    def _attempt_here(self, key: str) -> bool:
+    def _attempt_here(self, key: str) -> Attempt:
         """The same rule in this worker's memory, while Redis is away."""
         now = self._clock.monotonic()
         counted, until = self._local.pop(key, (0, 0.0))
-        locked = until > now
+        locked, locks = until > now, False
         if not locked:
             counted += 1
-            if counted >= FREE:
+            locks = counted >= FREE
+            if locks:
                 until = now + min(LONGEST_MS, FIRST_MS * 2 ** min(20, counted - FREE)) / 1000
         self._local[key] = (counted, until)
         while len(self._local) > MOST_LOCAL:
             del self._local[next(iter(self._local))]
-        return locked
+        return Attempt(locked, locks)
 
 
 def _key(email: str) -> str:

@@ -20,15 +20,14 @@ from typing import Final
 
 from pymongo import ReturnDocument
 
+from fittracker.audit import Audit
 from fittracker.auth.liveness import Liveness, State
 from fittracker.auth.tokens import AccessTokens
+from fittracker.caller import SYSTEM, Caller
 from fittracker.clock import Clock
 from fittracker.errors import NotFound, Unauthenticated
 from fittracker.ids import fingerprint, is_id, new_secret
-from fittracker.mongo import Database, Document
-from fittracker.observability import logger
-
-log = logger(__name__)
+from fittracker.mongo import Database, Document, Session, transact
 
 PREFIX: Final = "ftr_"
 RETRY_S: Final = 10
@@ -70,16 +69,19 @@ class Sessions:
         database: Database,
         tokens: AccessTokens,
         liveness: Liveness,
+        audit: Audit,
         clock: Clock,
         *,
         keys: Sequence[tuple[str, str]],
         access_s: int,
         refresh_s: int,
     ) -> None:
+        self._database = database
         self._sessions = database.sessions
         self._users = database.users
         self._tokens = tokens
         self._liveness = liveness
+        self._audit = audit
         self._clock = clock
         self._access_s = access_s
         self._refresh_s = refresh_s
@@ -112,7 +114,7 @@ class Sessions:
         await self._liveness.begin(sid, State(sid, user["_id"], user["name"], user["role"]))
         return self._pair(user["_id"], sid, user["role"], secret)
 
-    async def refresh(self, token: str) -> Pair:
+    async def refresh(self, token: str, caller: Caller = SYSTEM) -> Pair:
         """A new pair for a refresh token, which is worthless from then on.
 
         Unauthenticated where it is no good; RefreshReused where it had been used: then the session is over.
@@ -125,7 +127,7 @@ class Sessions:
         successor = self._successor(self._secrets[0], secret, nonce)
         session = await self._rotate(sid, secret, successor, nonce)
         if session is None:
-            session, successor = await self._retry(sid, secret)
+            session, successor = await self._retry(sid, secret, caller)
         owner = await self._users.find_one(
             {"_id": session["user"], "disabled_at": None}, {"name": 1, "role": 1}
         )
@@ -156,7 +158,7 @@ class Sessions:
             return_document=ReturnDocument.AFTER,
         )
 
-    async def _retry(self, sid: str, secret: str) -> tuple[Document, str]:
+    async def _retry(self, sid: str, secret: str, caller: Caller) -> tuple[Document, str]:
         """The token was used before: within 10 s by a client that tries again, else by a thief."""
         now = self._clock.utc()
         session = await self._sessions.find_one({"_id": sid, "ended_at": None, "expires_at": {"$gt": now}})
@@ -173,9 +175,13 @@ class Sessions:
                 successor = self._successor(key, secret, previous["nonce"])
                 if hmac.compare_digest(session["refresh"], fingerprint(successor)):
                     return session, successor
-        await self._close(session["user"], [session], "refresh token reused")
-        log.warning("refresh_reused", user=session["user"], sid=sid)
+        await self._close(session["user"], [sid], "refresh token reused", "token.reused", caller)
         raise RefreshReused(session)
+
+    async def shorten(self, sid: str, life_s: int) -> None:
+        """Let a session end by itself, so many seconds from now, unless it ends earlier."""
+        end = self._clock.utc() + timedelta(seconds=life_s)
+        await self._sessions.update_one({"_id": sid}, {"$min": {"expires_at": end}})
 
     # -- ending --------------------------------------------------------------------------------------
 
@@ -184,30 +190,68 @@ class Sessions:
         alive = {"user": user, "ended_at": None, "expires_at": {"$gt": self._clock.utc()}}
         return await self._sessions.find(alive, sort=[("last_used_at", -1)], limit=MOST).to_list()
 
-    async def end(self, user: str, sid: str) -> None:
+    async def end(self, user: str, sid: str, caller: Caller = SYSTEM) -> None:
         """End one session, everywhere and at once; ending an ended one is no error, another's is NotFound."""
         session = await self._sessions.find_one({"_id": sid, "user": user}) if is_id(sid) else None
         if session is None:
             raise NotFound("There is no such session.")
-        await self._close(user, [session], "signed out")
+        await self._close(user, [sid], "signed out", "session.ended", caller)
 
-    async def end_all(self, user: str, *, but: str | None = None) -> None:
-        """End all sessions of a person, perhaps but the one that asks for it."""
-        alive = await self._sessions.find({"user": user, "ended_at": None, "_id": {"$ne": but}}).to_list()
-        await self._close(user, alive, "signed out everywhere")
+    async def end_all(self, user: str, *, but: str | None = None, caller: Caller | None = None) -> None:
+        """End all sessions of a person, perhaps but the one that asks for it.
 
-    async def _close(self, user: str, sessions: list[Document], reason: str) -> None:
-        ids = [each["_id"] for each in sessions]
-        await self._sessions.update_many(
-            {"_id": {"$in": ids}, "user": user, "ended_at": None},
+        Audited where there is a `caller`; without, it is part of something that is audited itself.
+        """
+        ids = await self._alive(user, but)
+        event = "session.ended" if caller and ids else None
+        await self._close(user, ids, "signed out everywhere", event, caller or SYSTEM)
+
+    async def mark_all(
+        self, user: str, reason: str, session: Session, *, but: str | None = None
+    ) -> list[str]:
+        """Write down, in a transaction, that all sessions (but one) are over; their ids, for `sweep`."""
+        ids = await self._alive(user, but, session)
+        await self._mark(user, ids, reason, session)
+        return ids
+
+    async def sweep(self, user: str, marked: Sequence[str], reason: str, *, but: str | None = None) -> None:
+        """After that transaction: tell everybody, and end what was begun while it was being written."""
+        late = await self._alive(user, but)
+        await self._mark(user, late, reason)
+        await self._liveness.end([(sid, sid) for sid in (*marked, *late)], reason)
+
+    async def _alive(self, user: str, but: str | None, session: Session | None = None) -> list[str]:
+        query: Document = {"user": user, "ended_at": None, "_id": {"$ne": but}}
+        return [each["_id"] async for each in self._sessions.find(query, {"_id": 1}, session=session)]
+
+    async def _mark(self, user: str, ids: Sequence[str], reason: str, session: Session | None = None) -> int:
+        ended = await self._sessions.update_many(
+            {"_id": {"$in": list(ids)}, "user": user, "ended_at": None},
             {"$set": {"ended_at": self._clock.utc(), "reason": reason}},
+            session=session,
         )
+        return ended.modified_count
+
+    async def _close(
+        self, user: str, ids: Sequence[str], reason: str, event: str | None, caller: Caller
+    ) -> None:
+        """End these, audited in the same transaction where `event` says so, then tell every worker."""
+
+        async def work(session: Session) -> None:
+            if await self._mark(user, ids, reason, session) and event is not None:
+                await self._audit.record(event, caller, target=user, session=session, sessions=list(ids))
+
+        if event is None:
+            await self._mark(user, ids, reason)
+        else:
+            await transact(self._database, work)
         await self._liveness.end([(sid, sid) for sid in ids], reason)
 
     async def _make_room(self, user: str) -> None:
         alive = await self.of_user(user)
         if len(alive) >= MOST:
-            await self._close(user, alive[MOST - 1 :], "too many sessions")
+            ids = [each["_id"] for each in alive[MOST - 1 :]]
+            await self._close(user, ids, "too many sessions", None, SYSTEM)
 
     # -- tokens --------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import sys
 import click
 
 from config.settings import Settings, load
+from fittracker.audit import Audit
 from fittracker.auth.founding import Founding
 from fittracker.auth.passwords import Passwords
 from fittracker.clock import Clock
@@ -40,4 +41,7 @@ async def _create(settings: Settings, email: str, password: str, name: str) -> s
         open_database(settings.mongo_url, settings.mongo_database) as database,
         Passwords.open(pepper=settings.password_pepper, cost=settings.bcrypt_cost, threads=1) as passwords,
     ):
-        return await Founding(database, passwords, Clock()).found(email, password, name, "admin")
+        clock = Clock()
+        return await Founding(database, passwords, Audit(database, clock), clock).found(
+            email, password, name, "admin"
+        )

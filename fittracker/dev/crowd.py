@@ -46,11 +46,11 @@ async def gather_crowd(settings: Settings, count: int, *, session: bool) -> Crow
         Passwords.open(pepper=settings.password_pepper, cost=settings.bcrypt_cost, threads=1) as passwords,
         Audit(database, clock).running() as audit,
     ):
-        founding = Founding(database, passwords, clock)
+        founding = Founding(database, passwords, audit, clock)
         control = Control(redis)
         liveness = Liveness(database, redis, Breaker(clock), control, clock, life_s=settings.access_token_s)
         people = await founding.found_crowd(count, "user", PROFILE)
-        sessions = _sessions(settings, database, liveness, clock)
+        sessions = _sessions(settings, database, liveness, audit, clock)
         tokens = [token for group in _groups(people) for token in await _sign_in(sessions, group)]
         if not session:
             return Crowd(tokens, None)
@@ -61,7 +61,9 @@ async def gather_crowd(settings: Settings, count: int, *, session: bool) -> Crow
         return Crowd(tokens, made["_id"])
 
 
-def _sessions(settings: Settings, database: Database, liveness: Liveness, clock: Clock) -> Sessions:
+def _sessions(
+    settings: Settings, database: Database, liveness: Liveness, audit: Audit, clock: Clock
+) -> Sessions:
     tokens = AccessTokens(
         settings.token_keys,
         clock,
@@ -73,6 +75,7 @@ def _sessions(settings: Settings, database: Database, liveness: Liveness, clock:
         database,
         tokens,
         liveness,
+        audit,
         clock,
         keys=settings.token_keys,
         access_s=settings.access_token_s,

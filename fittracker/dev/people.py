@@ -123,4 +123,4 @@ async def open_people(settings: Settings, clock: Clock) -> AsyncIterator[tuple[P
         control = Control(redis)
         grants = Grants(database, control, audit, clock)
         coaching = Coaching(database, grants, control, clock)
-        yield People(database, Founding(database, passwords, clock), grants, coaching), database
+        yield People(database, Founding(database, passwords, audit, clock), grants, coaching), database

@@ -8,6 +8,7 @@ import pytest
 
 from config.settings import Settings
 from fittracker.auth.accounts import Accounts
+from fittracker.caller import SYSTEM
 from fittracker.contexts import Contexts, open_contexts
 from fittracker.errors import Unauthenticated
 from tests.fittracker.auth.effort import Effort
@@ -25,7 +26,7 @@ async def slow(settings: Settings, clock: MovingClock) -> AsyncIterator[Contexts
 
 async def register(accounts: Accounts, email: str, password: str = PASSWORD) -> None:
     """As from the form."""
-    await accounts.register(email, password, "Anna", "user", {})
+    await accounts.registration.register(email, password, "Anna", "user", {}, SYSTEM)
 
 
 async def verify(contexts: Contexts, email: str) -> None:
@@ -36,7 +37,7 @@ async def verify(contexts: Contexts, email: str) -> None:
     )
 
 
-async def test_a5_registering_takes_as_long_for_a_taken_address(
+async def test_A5_registering_takes_as_long_for_a_taken_address(
     slow: Contexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One hash at today's cost, whether it will be stored or not."""
@@ -51,7 +52,7 @@ async def test_a5_registering_takes_as_long_for_a_taken_address(
     assert efforts == dict.fromkeys(efforts, 2**9)
 
 
-async def test_a4_signing_in_takes_as_long_for_nobody(
+async def test_A4_signing_in_takes_as_long_for_nobody(
     slow: Contexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unknown, wrong, unverified, disabled: one hash at today's cost each."""
@@ -67,7 +68,7 @@ async def test_a4_signing_in_takes_as_long_for_nobody(
         if keys:
             await slow.redis.delete(*keys)
         with pytest.raises(Unauthenticated):
-            await accounts.login(email, password, device="", address="")
+            await accounts.sign_in.login(email, password, SYSTEM)
 
     efforts = await Effort(monkeypatch).of(
         {
@@ -81,7 +82,7 @@ async def test_a4_signing_in_takes_as_long_for_nobody(
     assert efforts == dict.fromkeys(efforts, 2**9)
 
 
-async def test_a3_who_signs_in_after_the_cost_rose_gets_a_new_hash(
+async def test_A3_who_signs_in_after_the_cost_rose_gets_a_new_hash(
     contexts: Contexts, slow: Contexts
 ) -> None:
     """And the password stays the same."""
@@ -89,16 +90,16 @@ async def test_a3_who_signs_in_after_the_cost_rose_gets_a_new_hash(
     await verify(contexts, "anna@example.org")
     users = slow.database.users
     before = await users.find_one({"email": "anna@example.org"})
-    await slow.accounts.login("anna@example.org", PASSWORD, device="", address="")
+    await slow.accounts.sign_in.login("anna@example.org", PASSWORD, SYSTEM)
     after = await users.find_one({"email": "anna@example.org"})
     assert before is not None
     assert after is not None
     assert before["password"].startswith("$2b$04$")
     assert after["password"].startswith("$2b$09$")
-    await slow.accounts.login("anna@example.org", PASSWORD, device="", address="")
+    await slow.accounts.sign_in.login("anna@example.org", PASSWORD, SYSTEM)
 
 
-async def test_a6_a_verification_link_ends_after_an_hour(contexts: Contexts, clock: MovingClock) -> None:
+async def test_A6_a_verification_link_ends_after_an_hour(contexts: Contexts, clock: MovingClock) -> None:
     """Only its hash is stored, with its end."""
     await register(contexts.accounts, "late@example.org")
     stored = await contexts.database.users.find_one({"email": "late@example.org"})
@@ -113,7 +114,7 @@ async def test_names_that_look_like_operators_are_names(contexts: Contexts) -> N
     """They go through an aggregation when an account is made; there they are literals."""
     for name in ("$email", "$$ROOT", "{$ne: null}"):
         email = f"op{abs(hash(name))}@example.org"
-        await contexts.accounts.register(email, PASSWORD, name, "user", {})
+        await contexts.accounts.registration.register(email, PASSWORD, name, "user", {}, SYSTEM)
         stored = await contexts.database.users.find_one({"email": email})
         assert stored is not None
         assert stored["name"] == name

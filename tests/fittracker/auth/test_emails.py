@@ -20,7 +20,7 @@ from fittracker.errors import Invalid
         ("a!#$%&'*+/=?^_`{|}~-z@sub.example.co.uk", "a!#$%&'*+/=?^_`{|}~-z@sub.example.co.uk"),
     ],
 )
-def test_all_spellings_of_an_address_are_one(written: str, kept: str) -> None:
+def test_A11_all_spellings_of_an_address_are_one(written: str, kept: str) -> None:
     """Case, width, and the way a domain is written; and what is canonical stays so."""
     assert canonical(written) == kept
     assert canonical(kept) == kept

@@ -7,6 +7,7 @@ import pytest
 from config.settings import Settings
 from fittracker.auth.founding import Founding
 from fittracker.auth.passwords import Passwords
+from fittracker.caller import SYSTEM
 from fittracker.contexts import Contexts
 from fittracker.errors import Conflict, Invalid, Unauthenticated
 
@@ -17,11 +18,11 @@ PASSWORD = "violet harbour 7 lantern"
 async def founding(settings: Settings, contexts: Contexts) -> AsyncIterator[Founding]:
     """On the same database as the contexts."""
     async with Passwords.open(pepper=settings.password_pepper, cost=4, threads=1) as passwords:
-        yield Founding(contexts.database, passwords, contexts.clock)
+        yield Founding(contexts.database, passwords, contexts.audit, contexts.clock)
 
 
 async def login(contexts: Contexts, email: str, password: str) -> str:
-    _, person = await contexts.accounts.login(email, password, device="test", address="127.0.0.1")
+    _, person = await contexts.accounts.sign_in.login(email, password, SYSTEM)
     return str(person["_id"])
 
 

@@ -35,18 +35,19 @@ async def alone(clock: MovingClock) -> AsyncIterator[Lockout]:
         yield Lockout(redis, Breaker(clock), clock)
 
 
-async def test_five_attempts_are_free_and_then_it_locks(shared: Lockout, alone: Lockout) -> None:
+async def test_A9_five_attempts_are_free_and_then_it_locks(shared: Lockout, alone: Lockout) -> None:
     """For this account alone; the fifth is still looked at, the sixth no more."""
     for lockout in (shared, alone):
-        locked = [await lockout.attempt("anna@example.org") for _ in range(FREE + 3)]
+        locked = [(await lockout.attempt("anna@example.org")).locked for _ in range(FREE + 3)]
         assert locked == [False] * FREE + [True] * 3
-        assert not await lockout.attempt("bob@example.org")
+        assert not (await lockout.attempt("bob@example.org")).locked
 
 
-async def test_fifty_at_once_are_fifty(shared: Lockout) -> None:
+async def test_A9_fifty_at_once_are_fifty(shared: Lockout) -> None:
     """Each is counted before anything is looked at, so no more than five get through."""
     results = await asyncio.gather(*(shared.attempt("otto@example.org") for _ in range(50)))
-    assert results.count(False) == FREE
+    assert [each.locked for each in results].count(False) == FREE
+    assert [each.locks for each in results].count(True) == 1
 
 
 async def test_who_gets_in_starts_anew(shared: Lockout, alone: Lockout) -> None:
@@ -54,21 +55,21 @@ async def test_who_gets_in_starts_anew(shared: Lockout, alone: Lockout) -> None:
     for lockout in (shared, alone):
         for _ in range(3):
             for _ in range(FREE - 1):
-                assert not await lockout.attempt("tina@example.org")
+                assert not (await lockout.attempt("tina@example.org")).locked
             await lockout.succeeded("tina@example.org")
 
 
-async def test_the_waits_grow_to_a_quarter_of_an_hour(alone: Lockout, clock: MovingClock) -> None:
+async def test_A9_the_waits_grow_to_a_quarter_of_an_hour(alone: Lockout, clock: MovingClock) -> None:
     """Each wrong one after a wait doubles the next; tries during a wait do not prolong it."""
     for _ in range(FREE):
-        assert not await alone.attempt("ulla@example.org")
+        assert not (await alone.attempt("ulla@example.org")).locked
     wait_ms = FIRST_MS
     for _ in range(8):
-        assert await alone.attempt("ulla@example.org")
+        assert (await alone.attempt("ulla@example.org")).locked
         clock.advance(wait_ms / 1000 - 1)
-        assert await alone.attempt("ulla@example.org")
+        assert (await alone.attempt("ulla@example.org")).locked
         clock.advance(1.1)
-        assert not await alone.attempt("ulla@example.org")
+        assert not (await alone.attempt("ulla@example.org")).locked
         wait_ms = min(wait_ms * 2, LONGEST_MS)
 
 
@@ -85,6 +86,6 @@ async def test_redis_counts_the_same_waits(shared: Lockout, redis_url: str) -> N
             seconds, micro = await redis.time()
             waits.append(float(until[key] or 0) - seconds * 1000 - micro / 1000)
             await redis.hset(key, "until", 0)
-            assert not await shared.attempt("vera@example.org")
+            assert not (await shared.attempt("vera@example.org")).locked
     expected = [min(FIRST_MS * 2**n, LONGEST_MS) for n in range(7)]
     assert waits == pytest.approx(expected, abs=2_000)

@@ -29,7 +29,7 @@ async def test_the_right_password_is_right_and_others_are_not(passwords: Passwor
         assert not (await passwords.matches(wrong, stored)).right
 
 
-async def test_a3_what_is_stored_is_bcrypt_with_a_salt_of_its_own(passwords: Passwords) -> None:
+async def test_A3_what_is_stored_is_bcrypt_with_a_salt_of_its_own(passwords: Passwords) -> None:
     """Two of one password differ."""
     first, second = [await passwords.hash("otters swim upstream") for _ in range(2)]
     assert first.startswith("$2b$04$")
@@ -43,7 +43,7 @@ async def test_without_the_pepper_a_hash_is_worth_nothing(passwords: Passwords) 
         assert not (await others.matches("otters swim upstream", stored)).right
 
 
-async def test_a2_long_passphrases_count_to_their_end(passwords: Passwords) -> None:
+async def test_A2_long_passphrases_count_to_their_end(passwords: Passwords) -> None:
     """Two that share their first 72 bytes are not interchangeable, 64 and 128 characters work."""
     shared = "many words make a good pass phrase and this one goes on for quite a while "
     assert len(shared.encode()) > 72
@@ -60,7 +60,7 @@ async def test_the_same_keys_are_the_same_password_on_every_keyboard(passwords: 
     assert (await passwords.matches("schwimmende fisch\u00f6tter", stored)).right
 
 
-async def test_a3_a_hash_of_lower_cost_is_outdated(passwords: Passwords) -> None:
+async def test_A3_a_hash_of_lower_cost_is_outdated(passwords: Passwords) -> None:
     """It is still right, and whoever signs in gets a new one."""
     stored = await passwords.hash("otters swim upstream")
     async with Passwords.open(pepper=PEPPER, cost=6, threads=1) as later:
@@ -71,7 +71,7 @@ async def test_a3_a_hash_of_lower_cost_is_outdated(passwords: Passwords) -> None
         assert not (await later.matches("otters swim upstream", renewed)).outdated
 
 
-async def test_a4_nobody_takes_as_long_as_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_A4_nobody_takes_as_long_as_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the hash is of an older, cheaper cost: what that saves is spent all the same."""
     async with Passwords.open(pepper=PEPPER, cost=4, threads=1) as cheap:
         old = await cheap.hash("otters swim upstream")
@@ -91,14 +91,14 @@ async def test_a4_nobody_takes_as_long_as_somebody(monkeypatch: pytest.MonkeyPat
     "weak",
     ["", "short", "123456789", "1234567890", "password123", "qwertyuiop", "aaaaaaaaaaaa", "x" * 129],
 )
-async def test_a1_weak_passwords_are_refused(passwords: Passwords, weak: str) -> None:
+async def test_A1_weak_passwords_are_refused(passwords: Passwords, weak: str) -> None:
     """Too short, too long, or what everybody tries first."""
     with pytest.raises(Invalid) as caught:
         await passwords.check_strength(weak, [])
     assert caught.value.fields.keys() == {"password"}
 
 
-async def test_a1_what_is_known_of_a_person_makes_a_password_weak(passwords: Passwords) -> None:
+async def test_A1_what_is_known_of_a_person_makes_a_password_weak(passwords: Passwords) -> None:
     """Their name, their address, and the name of the product."""
     about = ["annabelle.berg@example.org", "Annabelle Bergstroem"]
     for weak in ("annabelle.berg@example.org", "bergstroem1", "Annabelle-Bergstroem", "fittracker pro"):
@@ -118,7 +118,7 @@ async def test_a1_what_is_known_of_a_person_makes_a_password_weak(passwords: Pas
         "x9$Kq2!vLm0z",
     ],
 )
-async def test_a1_good_ones_of_any_script_are_taken(passwords: Passwords, good: str) -> None:
+async def test_A1_good_ones_of_any_script_are_taken(passwords: Passwords, good: str) -> None:
     """No rules about classes of characters."""
     await passwords.check_strength(good, ["anna@example.org", "Anna"])
 

@@ -79,6 +79,7 @@ def _with_keys(contexts: Contexts, keys: tuple[tuple[str, str], ...]) -> Session
         contexts.database,
         tokens,
         contexts.sessions._liveness,
+        contexts.audit,
         contexts.clock,
         keys=keys,
         access_s=settings.access_token_s,

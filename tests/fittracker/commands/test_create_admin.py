@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 import config.settings
+from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
 from fittracker.contexts import open_contexts
 from tests.dev_machine import ROOT, command
@@ -42,9 +43,7 @@ async def test_an_administrator_can_sign_in_at_once(environment: None) -> None:
     created = create("Root@Example.org", PASSWORD)
     assert created.returncode == 0, created.stderr
     async with open_contexts(config.settings.load(), Clock()) as contexts:
-        _, person = await contexts.accounts.login(
-            "root@example.org", PASSWORD, device="test", address="127.0.0.1"
-        )
+        _, person = await contexts.accounts.sign_in.login("root@example.org", PASSWORD, SYSTEM)
     assert person["role"] == "admin"
     assert person["_id"] in created.stdout
     assert PASSWORD not in created.stdout + created.stderr

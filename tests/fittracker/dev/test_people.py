@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from config.settings import Settings
+from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
 from fittracker.contexts import open_contexts
 from fittracker.dev.notes import Account, Notes
@@ -17,9 +18,7 @@ async def settled(settings: Settings, before: Notes | None, *, demo: bool) -> No
 async def signs_in(settings: Settings, account: Account) -> bool:
     """Whether the noted password opens the account."""
     async with open_contexts(settings, Clock()) as contexts:
-        _, person = await contexts.accounts.login(
-            account.email, account.password, device="test", address="127.0.0.1"
-        )
+        _, person = await contexts.accounts.sign_in.login(account.email, account.password, SYSTEM)
     return bool(person["_id"] == account.user)
 
 
