@@ -1,8 +1,8 @@
 """Idempotency keys: a request that is sent again gets the answer of the first one, and does nothing.
 
-A key belongs to one person and one route. Whoever inserts it first does the work, under a lease that it renews;
-a worker that dies stops renewing, and a minute later the key may be tried again. An answer is kept for a day,
-sealed: it may hold a token.
+A key belongs to one person and one route. Whoever inserts it first does the work, under a lease that is
+renewed; a worker that dies stops renewing, and a minute later the key may be tried again. An answer is kept
+for a day, sealed: it may hold a token.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class SessionPage(Schema):
     next_cursor = fields.String(allow_none=True, required=True)
 
 
-@route("POST", "/sessions", TRAINER, status=201, body=NewSession, answer=CoachingSession)
+@route("POST", "/sessions", TRAINER, status=201, body=NewSession, answer=CoachingSession, idempotent=True)
 async def create(call: Call) -> dict[str, Any]:
     """Open a session with athletes who have granted a look at their heart rate."""
     return await call.contexts.coaching.create(call.user, **call.body)

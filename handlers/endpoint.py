@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,10 +18,11 @@ from fittracker.contexts import Contexts
 from fittracker.errors import Invalid, PreconditionFailed, TooLarge, Unauthenticated
 from fittracker.ids import new_id
 from handlers.dump import dumper
+from handlers.idempotency import once
 from handlers.keys import ADDRESS, CONTEXTS, IDENTITY, REQUEST_ID
-from handlers.payload import check_length, read_object
+from handlers.payload import check_length, read_object, read_upload
 from handlers.problems import respond
-from handlers.routes import Route
+from handlers.routes import Route, Upload
 
 COMPRESSED_HERE_BYTES: Final = 32_768
 """Compressing so much takes half a millisecond, less than it costs to ask a thread for it."""
@@ -47,6 +49,8 @@ class Call:
     contexts: Contexts
     body: Mapping[str, Any]
     query: Mapping[str, Any]
+    content: bytes = b""
+    """The body of a route that takes an upload."""
 
     @property
     def identity(self) -> Identity:
@@ -101,17 +105,20 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     answer = dumper(route.answer()) if route.answer else None
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        call = Call(
-            request,
-            request.config_dict[CONTEXTS],
-            load(body, await read_object(request)) if body else await _no_body(request),
-            _query(query, request),
-        )
+        upload = route.upload
+        content = await read_upload(request, upload.types, upload.most_bytes) if upload else b""
+        fields = load(body, await read_object(request)) if body else await _no_body(request, upload)
+        call = Call(request, request.config_dict[CONTEXTS], fields, _query(query, request), content)
+        if route.idempotent:
+            return await once(request, f"{route.method} {route.path}", partial(perform, call))
+        return await perform(call)
+
+    async def perform(call: Call) -> web.StreamResponse:
         result = await route.run(call)
         if isinstance(result, web.StreamResponse):
             return result
         reply = result if isinstance(result, Reply) else Reply(result)
-        return _respond(request, route, answer, reply)
+        return _respond(call.request, route, answer, reply)
 
     setattr(handle, ROUTE, route)
     return handle
@@ -124,8 +131,9 @@ def route_of(request: web.Request) -> Route | None:
 
 async def expect(request: web.Request) -> web.StreamResponse | None:
     """Answer `Expect: 100-continue`: a body that is too large is refused before it is sent at all."""
+    route = route_of(request)
     try:
-        check_length(request)
+        check_length(request, route.upload.most_bytes if route and route.upload else None)
     except TooLarge as failure:
         return respond(failure, new_id())
     if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
@@ -171,7 +179,9 @@ def _query(schema: Schema | None, request: web.Request) -> dict[str, Any]:
     return load(schema, dict(request.query))
 
 
-async def _no_body(request: web.Request) -> dict[str, Any]:
+async def _no_body(request: web.Request, upload: Upload | None) -> dict[str, Any]:
+    if upload is not None:
+        return {}
     check_length(request)
     if request.body_exists and await request.read():
         raise Invalid("This request takes no body.")

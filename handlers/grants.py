@@ -46,7 +46,16 @@ async def grants(call: Call) -> dict[str, Any]:
     return {"items": await call.contexts.grants.of_user(call.user)}
 
 
-@route("POST", "/grants", SIGNED_IN, status=201, body=NewGrant, answer=Grant, raises=(NotFound,))
+@route(
+    "POST",
+    "/grants",
+    SIGNED_IN,
+    status=201,
+    body=NewGrant,
+    answer=Grant,
+    raises=(NotFound,),
+    idempotent=True,
+)
 async def give(call: Call) -> dict[str, Any]:
     """Let a trainer see chosen kinds of one's data; an earlier grant to the same trainer is replaced."""
     body = call.body

@@ -129,9 +129,9 @@ def _parameters(route: Route) -> list[Any]:
 
 
 _ONCE: Final = (
-    "Any text of the caller's, for one request: sending the same again within 24 hours gives the first answer "
-    f"again, with `{REPLAYED}: true`, and does nothing. 422 where another request had it, 409 with `Retry-After` "
-    "while the first one is at work."
+    "Any text of the caller's, for one request: sending the same again within 24 hours gives the first "
+    f"answer again, with `{REPLAYED}: true`, and does nothing. 422 where another request had it, 409 with "
+    "`Retry-After` while the first one is at work."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 from aiohttp import web
@@ -31,10 +32,24 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     return value
 
 
-def check_length(request: web.Request) -> None:
-    """TooLarge for a body that says it is larger than we read."""
-    if request.content_length is not None and request.content_length > request.client_max_size:
-        raise TooLarge(f"The body is larger than {request.client_max_size} bytes.")
+async def read_upload(request: web.Request, types: Collection[str], most_bytes: int) -> bytes:
+    """A body of one of these media types, of at most so many bytes also when unpacked; else 415, 413."""
+    if request.content_type not in types:
+        raise UnsupportedMediaType(f"Send one of: {', '.join(types)}.")
+    check_length(request, most_bytes)
+    read = bytearray()
+    async for piece in request.content.iter_any():
+        read += piece
+        if len(read) > most_bytes:
+            raise TooLarge(f"The body is larger than {most_bytes} bytes.")
+    return bytes(read)
+
+
+def check_length(request: web.Request, most_bytes: int | None = None) -> None:
+    """TooLarge for a body that says it is larger than we read (`most_bytes`, else as for JSON)."""
+    most = request.client_max_size if most_bytes is None else most_bytes
+    if request.content_length is not None and request.content_length > most:
+        raise TooLarge(f"The body is larger than {most} bytes.")
 
 
 def parse(raw: bytes) -> Any:
