@@ -69,6 +69,8 @@ class Settings:
     access_token_s: int = _setting("ACCESS_TOKEN_S", 900, "life of an access token, seconds")
     refresh_token_s: int = _setting("REFRESH_TOKEN_S", 2_592_000, "life of a refresh token, seconds")
     ticket_s: int = _setting("TICKET_S", 30, "life of a WebSocket ticket, seconds")
+    console_s: int = _setting("CONSOLE_S", 43_200, "life of a console's sign-in and cookie, seconds")
+    console_idle_s: int = _setting("CONSOLE_IDLE_S", 1_800, "unused for so long a console is signed out")
     password_pepper: str = _setting("PASSWORD_PEPPER", "", "secret mixed into every password hash")
     bcrypt_cost: int = _setting("BCRYPT_COST", 12, "work factor of password hashes (4 to 16)")
     bcrypt_threads: int = _setting("BCRYPT_THREADS", 2, "threads a worker hashes passwords in")

@@ -10,9 +10,10 @@ from config.settings import Settings
 from fittracker.clock import Clock
 from fittracker.contexts import open_contexts
 from fittracker.telemetry import Telemetry
+from handlers.console_storage import ConsoleStorage
 from handlers.dev import ROUTES as DEV
 from handlers.health import ROUTES as HEALTH
-from handlers.keys import CONTEXTS, READINESS, SETTINGS, Readiness
+from handlers.keys import CONSOLE, CONTEXTS, READINESS, SETTINGS, Readiness
 from handlers.middlewares import hide_server
 from handlers.openapi import PREFIX
 from handlers.rest import build_rest
@@ -42,6 +43,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     async def contexts(app: web.Application) -> AsyncIterator[None]:
         async with open_contexts(settings, clock or Clock()) as opened:
             app[CONTEXTS] = opened
+            app[CONSOLE] = ConsoleStorage(opened, life_s=settings.console_s)
             yield
 
     app.cleanup_ctx.extend((contexts, realtime))

@@ -33,6 +33,11 @@ def ticket_key(fingerprint: str) -> str:
     return f"ticket:{fingerprint}"
 
 
+def console_key(fingerprint: str) -> str:
+    """The session of a browser's console, by the fingerprint of its cookie."""
+    return f"console:{fingerprint}"
+
+
 def worker_key(worker: str) -> str:
     """Exists while that worker lives."""
     return f"worker:{worker}"

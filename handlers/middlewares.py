@@ -21,6 +21,7 @@ from fittracker.errors import Forbidden, Unauthenticated
 from fittracker.ids import new_id
 from fittracker.limits import Allowance, Bucket, check
 from fittracker.observability import logger
+from handlers.by_cookie import brings_cookie, keep_console, recognise
 from handlers.endpoint import route_of
 from handlers.keys import ADDRESS, CONTEXTS, IDENTITY, REQUEST_ID, SETTINGS
 from handlers.problems import translate
@@ -128,13 +129,25 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     route = route_of(request)
     if route is None or route.policy.anonymous:
         return await handler(request)
-    token = _bearer(request)
-    if not token:
-        raise Unauthenticated("Send a token: Authorization: Bearer ...")
-    identity = await request.config_dict[CONTEXTS].authenticator.authenticate(token)
+    if brings_cookie(request):
+        identity = await recognise(request)
+        await _count(request, identity.user)
+    else:
+        token = _bearer(request)
+        if not token:
+            raise Unauthenticated("Send a token: Authorization: Bearer ...")
+        identity = await request.config_dict[CONTEXTS].authenticator.authenticate(token)
     request[IDENTITY] = identity
     _admit(route.policy, identity.role, identity.scopes)
     return await handler(request)
+
+
+async def _count(request: web.Request, user: str) -> None:
+    """Count a request against a person who was not known before; a token says it in `limit`."""
+    bucket = Bucket("user", user, request.config_dict[SETTINGS].rest_rate)
+    spent = await request.config_dict[CONTEXTS].limits.take([bucket])
+    request[ALLOWANCES] = [*request[ALLOWANCES], *spent]
+    check(spent)
 
 
 def _admit(policy: Policy, role: str, scopes: frozenset[str] | None) -> None:
@@ -183,4 +196,4 @@ async def hide_server(_request: web.Request, response: web.StreamResponse) -> No
     response.headers.popall(hdrs.SERVER, None)
 
 
-MIDDLEWARES: Final = (log_requests, explain_problems, limit, identify, compress)
+MIDDLEWARES: Final = (log_requests, explain_problems, limit, keep_console, identify, compress)

@@ -44,6 +44,16 @@ class Authenticator:
         state = await self._living(redeemed.sid, redeemed.user)
         return _identity(state, None, redeemed.expires_at, device=False)
 
+    async def resume(self, sid: str, expires_at: float) -> Identity:
+        """The person of a sign-in that a console's cookie stands for; Unauthenticated where it is over.
+
+        `expires_at` (unix seconds) is the longest that may be believed without asking again.
+        """
+        state = await self._liveness.of_session(sid)
+        if state is None:
+            raise Unauthenticated("This sign-in is over.")
+        return _identity(state, None, expires_at, device=False)
+
     def peek(self, token: str) -> str | None:
         """The user an access token names, by its signature alone, without I/O: good for counting."""
         try:
