@@ -30,7 +30,7 @@ UNSENT_BYTES = 131_072
 be found out late, cost that much memory, and see heart rates from minutes ago when it reads again."""
 SHUTDOWN_S = 5.0
 HEADERS = {"Server": "fittracker", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Of an answer to what is no HTTP. Left out, Server would be filled with the versions of aiohttp and Python."""
+"""Of an answer to what is no HTTP. Left out, Server would name the versions of aiohttp and Python."""
 COLLECT_AFTER = (20_000, 20, 20)
 """Container objects made, net, between two looks for cycles. Python's default of 700 fits programs that hold
 little: a flush of a thousand streams would make it walk over all sockets several times a second."""

@@ -1,4 +1,4 @@
-"""schemathesis against a running server: cases out of an OpenAPI document, as somebody, bounded, repeatable."""
+"""schemathesis against a running server: cases out of an OpenAPI document, as somebody, repeatable."""
 
 from __future__ import annotations
 
