@@ -366,5 +366,5 @@ async def test_long_answers_are_compressed_where_nothing_secret_is_in_them(api: 
 def test_the_middlewares_stand_in_the_order_of_the_design() -> None:
     """Log and id outermost, then problems, so that whatever is inside is explained and logged."""
     names = [each.__name__ for each in middlewares.MIDDLEWARES]
-    assert names == ["log_requests", "explain_problems", "limit", "identify", "compress"]
+    assert names == ["log_requests", "explain_problems", "limit", "keep_console", "identify", "compress"]
     assert isinstance(Clock(), Clock)

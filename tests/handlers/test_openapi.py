@@ -37,7 +37,7 @@ async def test_every_route_is_described_with_its_policy(spec: dict[str, Any]) ->
         assert operation["x-policy"] == route.policy.name
         assert bool(operation["security"]) is not route.policy.anonymous
         assert {str(route.status), "400", "422", "429", "500", "503"} <= set(operation["responses"])
-        signs_in = route.path in {"/auth/login", "/auth/refresh"}
+        signs_in = route.path in {"/auth/login", "/auth/console/login", "/auth/refresh"}
         assert ("401" in operation["responses"]) is (not route.policy.anonymous or signs_in)
         assert {each["name"] for each in operation["parameters"] if each["in"] == "path"} == set(
             re.findall(r"{(\w+)}", route.path)
