@@ -89,3 +89,26 @@ async def test_redis_counts_the_same_waits(shared: Lockout, redis_url: str) -> N
             assert not (await shared.attempt("vera@example.org")).locked
     expected = [min(FIRST_MS * 2**n, LONGEST_MS) for n in range(7)]
     assert waits == pytest.approx(expected, abs=2_000)
+
+
+async def test_an_attempt_that_is_given_back_does_not_count(shared: Lockout, alone: Lockout) -> None:
+    """The password was right, the second factor was still to come: also where it had just locked."""
+    for lockout in (shared, alone):
+        for _ in range(FREE - 1):
+            await lockout.attempt("wanda@example.org")
+        for _ in range(3):
+            attempt = await lockout.attempt("wanda@example.org")
+            assert (attempt.locked, attempt.locks) == (False, True)
+            await lockout.give_back("wanda@example.org", attempt)
+
+
+async def test_giving_back_takes_no_lock_away_that_another_attempt_began(
+    shared: Lockout, alone: Lockout
+) -> None:
+    """Else who knows the password would guess at the second factor without end."""
+    for lockout in (shared, alone):
+        first = await lockout.attempt("xenia@example.org")
+        for _ in range(FREE - 1):
+            await lockout.attempt("xenia@example.org")
+        await lockout.give_back("xenia@example.org", first)
+        assert (await lockout.attempt("xenia@example.org")).locked
