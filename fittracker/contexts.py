@@ -37,6 +37,7 @@ from fittracker.mail import Mail
 from fittracker.mongo import Database, open_database
 from fittracker.redis import open_redis
 from fittracker.reports import Reports
+from fittracker.measurements import Measurements
 from fittracker.sealing import Seal
 from fittracker.users import Users
 from fittracker.workouts import Workouts
@@ -71,6 +72,7 @@ class Contexts:
     series: HeartSeries
     workouts: Workouts
 
+    measurements: Measurements
 
 @asynccontextmanager
 async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Contexts]:
@@ -194,6 +196,10 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         database=database,
         redis=redis,
         control=ground.control,
+    measurements = Measurements(database, clock)
+    coaching = Coaching(database, grants, ground.control, clock)
+    device_tokens = DeviceTokens(database, liveness, ground.audit, clock)
+    doors = Doors(sessions, device_tokens, liveness, grants, coaching)
         background=ground.background,
         limits=limits,
         idempotency=Idempotency(database, Seal(settings.token_keys, "idempotency"), clock),
@@ -207,7 +213,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         device_tokens=DeviceTokens(database, liveness, ground.audit, clock),
         tickets=tickets,
         consoles=Consoles(redis, ground.breaker, idle_s=settings.console_idle_s),
-        users=Users(database, liveness, clock),
+        users=Users(database, liveness, measurements, clock),
+        measurements=measurements,
         reports=Reports(database, ground.audit, clock),
         grants=grants,
         coaching=Coaching(database, grants, ground.control, clock),

@@ -71,6 +71,10 @@ INDEXES: tuple[Index, ...] = (
     # who registers and never verifies is forgotten
     Index("users", ("unverified_until",), expire_after_s=0),
     Index("sessions", ("user", "-last_used_at")),
+    # one measurement of a kind at a moment; what was in force on a day is read from the index alone
+    Index("measurements", ("user", "kind", "at"), unique=True),
+    Index("measurements", ("user", "kind", "-at", "-_id", "value")),
+    Index("measurements", ("user", "-at", "-_id")),
     Index("sessions", ("expires_at",), expire_after_s=0),
     Index("device_tokens", ("fingerprint",), unique=True),
     Index("device_tokens", ("user", "-created_at")),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from fittracker.alerts import AlertLimits
 from fittracker.errors import Invalid
@@ -21,6 +22,8 @@ FIELDS: Final = (
     "max_hr",
     "time_zone",
 )
+History = Mapping[str, Sequence[tuple[datetime, float | None]]]
+"""By field of the profile: what it was, from which moment on, oldest first."""
 YOUNGEST: Final = 13
 OLDEST: Final = 120
 
@@ -72,24 +75,46 @@ def age_on(birth_date: str | None, day: str) -> int | None:
     return then.year - born.year - ((then.month, then.day) < (born.month, born.day))
 
 
+def end_of(day: str, time_zone: str) -> datetime:
+    """The last moment of a local day (YYYY-MM-DD), also where its last hour comes twice."""
+    return datetime.combine(date.fromisoformat(day), time.max, ZoneInfo(time_zone)).replace(fold=1)
+
+
+def in_force(person: Mapping[str, Any], field: str, day: str) -> float | None:
+    """What a measured field of the profile was on a local day.
+
+    The newest of the person's `history` until the end of that day, before the first one the first one. Who
+    comes without a history is taken as they are now.
+    """
+    points = person.get("history", {}).get(field)
+    if not points:
+        return None if person[field] is None else float(person[field])
+    zone = ZoneInfo(person["time_zone"])
+    # Compared as days and not as moments: the last day of the calendar has no end that could be told.
+    begun = [value for at, value in points if at.astimezone(zone).date().isoformat() <= day]
+    value = begun[-1] if begun else points[0][1]
+    return None if value is None else float(value)
+
+
 def maximum_on(person: Mapping[str, Any], day: str) -> float | None:
     """The highest heart rate (bpm) on a day: the measured one, else Tanaka's for the age, else None."""
-    if person["max_hr"] is not None:
-        return float(person["max_hr"])
+    measured = in_force(person, "max_hr", day)
+    if measured is not None:
+        return measured
     age = age_on(person["birth_date"], day)
     return None if age is None else maximum_rate(age).value
 
 
 def resting_on(person: Mapping[str, Any], day: str) -> float | None:
     """The resting heart rate (bpm), where there is a reserve above it; else None."""
-    resting, maximum = person["resting_hr"], maximum_on(person, day)
+    resting, maximum = in_force(person, "resting_hr", day), maximum_on(person, day)
     if resting is None or maximum is None:
-        return None if resting is None else float(resting)
+        return resting
     try:
         check_reserve(resting, maximum)
     except Invalid:
         return None  # an estimate by age below a measured resting rate: the measurement is kept, not used
-    return float(resting)
+    return resting
 
 
 def alert_limits(person: Mapping[str, Any], day: str) -> AlertLimits:

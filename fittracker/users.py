@@ -12,10 +12,21 @@ from pymongo import ReturnDocument
 from fittracker.auth.liveness import Liveness, State
 from fittracker.clock import Clock
 from fittracker.errors import Invalid, NotFound, PreconditionFailed
-from fittracker.mongo import Database, Document
+from fittracker.measured import OF_PROFILE
+from fittracker.measurements import Measurements
+from fittracker.mongo import Database, Document, Session, transact
 from fittracker.physiology import Physiology
 from fittracker.preferences import NOTIFICATIONS, stored
-from fittracker.profile import FIELDS, age_on, alert_limits, check_profile, maximum_on, resting_on
+from fittracker.profile import (
+    FIELDS,
+    age_on,
+    alert_limits,
+    check_profile,
+    end_of,
+    in_force,
+    maximum_on,
+    resting_on,
+)
 from fittracker.zones import complete, zones_on
 
 # Never more than this leaves the collection: hashes of passwords and mailed tokens stay where they are.
@@ -28,7 +39,11 @@ _HEART: Final = dict.fromkeys((*FIELDS, "zones", "preferences"), 1)
 class Users:
     """The people, one at a time. Days are in the person's own time zone."""
 
-    def __init__(self, database: Database, liveness: Liveness, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, liveness: Liveness, measurements: Measurements, clock: Clock
+    ) -> None:
+        self._database = database
+        self._measurements = measurements
         self._users = database.users
         self._sessions = database.sessions
         self._device_tokens = database.device_tokens
@@ -43,27 +58,30 @@ class Users:
         return found
 
     async def physiology(self, user: str, sport: str | None = None, at: datetime | None = None) -> Physiology:
-        """What is known of a person's heart at a moment (now), for a sport, by one read.
+        """What is known of a person's heart at a moment, for a sport, by two reads; without a moment, by one.
 
-        For the zones see `fittracker.zones.zones_on`.
+        What was measured counts as it was at the end of that local day (`fittracker.profile.in_force`). For
+        the zones see `fittracker.zones.zones_on`.
         """
         person = await self._users.find_one({"_id": user}, _HEART)
         if person is None:
             raise NotFound("There is no such person.")
         day = self._day(person["time_zone"], at)
+        if at is not None:
+            person["history"] = await self._measurements.around(user, end_of(day, person["time_zone"]))
         return Physiology(
             zones=zones_on(person, sport, day),
             limits=alert_limits(person, day),
             time_zone=person["time_zone"],
             sex=person["sex"],
             age=age_on(person["birth_date"], day),
-            weight_kg=person["weight_kg"],
+            weight_kg=in_force(person, "weight_kg", day),
             resting=resting_on(person, day),
             maximum=maximum_on(person, day),
         )
 
     async def change(self, user: str, changes: Mapping[str, Any], version: int | None) -> Document:
-        """Change the profile; the person after it.
+        """Change the profile, and write down what of it is measured; the person after it.
 
         PreconditionFailed where `version` is given and is not the present one, Invalid for what cannot be.
         """
@@ -71,10 +89,27 @@ class Users:
         after = {**now, **changes}
         today = datetime.fromisoformat(self._day(after["time_zone"])).date()
         check_profile(after, today)
-        changed = await self._update(user, changes, version)
+        if any(field in changes for _, field in OF_PROFILE):
+            changed = await self._measure(user, changes, version)
+        else:
+            changed = await self._update(user, changes, version)
         if changed["name"] != now["name"]:
             await self._spread(changed)
         return changed
+
+    async def _measure(self, user: str, changes: Mapping[str, Any], version: int | None) -> Document:
+        """The same where a measurement changes: the two are stored together or not at all."""
+
+        async def work(session: Session) -> Document:
+            now = await self._users.find_one({"_id": user}, _SHOWN, session=session)
+            # Touched first, so that this never overlaps with what changes the measurements themselves.
+            after = await self._update(user, changes, version, session)
+            check_profile(after, datetime.fromisoformat(self._day(after["time_zone"])).date())
+            if now is not None:
+                await self._measurements.take(now, changes, session)
+            return after
+
+        return await transact(self._database, work)
 
     async def change_preferences(
         self, user: str, changes: Mapping[str, Any], version: int | None
@@ -105,9 +140,12 @@ class Users:
         self, user: str, rows: Sequence[Mapping[str, Any]], version: int | None
     ) -> Document:
         """Replace the dated zones by these rows (see `fittracker.zones.complete`); the person after it."""
-        return await self._update(user, {"zones": complete(rows, await self.get(user))}, version)
+        person = await self.get(user) | {"history": await self._measurements.history(user)}
+        return await self._update(user, {"zones": complete(rows, person)}, version)
 
-    async def _update(self, user: str, values: Mapping[str, Any], version: int | None) -> Document:
+    async def _update(
+        self, user: str, values: Mapping[str, Any], version: int | None, session: Session | None = None
+    ) -> Document:
         query: Document = {"_id": user}
         if version is not None:
             query["version"] = version
@@ -116,6 +154,7 @@ class Users:
             {"$set": {**values, "updated_at": self._clock.utc()}, "$inc": {"version": 1}},
             projection=_SHOWN,
             return_document=ReturnDocument.AFTER,
+            session=session,
         )
         if changed is None:
             raise PreconditionFailed("It has changed since you read it; read it again.")

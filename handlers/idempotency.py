@@ -89,7 +89,7 @@ def _kept(response: web.StreamResponse) -> Answer | None:
     body = response.body if isinstance(response, web.Response) else None
     if not isinstance(body, bytes | None):
         return None
-    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    headers = {str(name): response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     return Answer(response.status, body or b"", headers)
 
 

@@ -21,6 +21,7 @@ from handlers import (
     people,
     second_factor,
     users,
+    measurements,
     workouts,
 )
 from handlers.docs import OPENAPI, PAGE
@@ -39,6 +40,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     people,
     grants,
     coaching,
+    measurements,
     workouts,
     docs,
 )
