@@ -34,3 +34,8 @@ class Clock:
 def rfc3339(moment: datetime) -> str:
     """`2026-11-23T10:00:00.123Z`; the moment must be aware."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def of_ms(ms: int) -> datetime:
+    """The moment so many milliseconds after 1970, UTC."""
+    return datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)

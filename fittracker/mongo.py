@@ -63,6 +63,7 @@ INDEXES: tuple[Index, ...] = (
     Index("users", ("verify.fingerprint",), unique=True, partial={"verify": {"$exists": True}}),
     Index("users", ("reset.fingerprint",), unique=True, partial={"reset": {"$exists": True}}),
     Index("users", ("email_change.fingerprint",), unique=True, partial={"email_change": {"$exists": True}}),
+    Index("users", ("deletion.fingerprint",), unique=True, partial={"deletion": {"$exists": True}}),
     # as administrators look for people
     Index("users", ("-created_at", "-_id")),
     Index("users", ("role", "-created_at", "-_id")),
@@ -70,11 +71,11 @@ INDEXES: tuple[Index, ...] = (
     Index("users", ("disabled_at", "-created_at", "-_id"), partial={"disabled_at": {"$type": "date"}}),
     # who registers and never verifies is forgotten
     Index("users", ("unverified_until",), expire_after_s=0),
-    Index("sessions", ("user", "-last_used_at")),
     # one measurement of a kind at a moment; what was in force on a day is read from the index alone
     Index("measurements", ("user", "kind", "at"), unique=True),
     Index("measurements", ("user", "kind", "-at", "-_id", "value")),
     Index("measurements", ("user", "-at", "-_id")),
+    Index("sessions", ("user", "-last_used_at")),
     Index("sessions", ("expires_at",), expire_after_s=0),
     Index("device_tokens", ("fingerprint",), unique=True),
     Index("device_tokens", ("user", "-created_at")),
@@ -113,6 +114,17 @@ INDEXES: tuple[Index, ...] = (
     Index("heart_streams", ("workout", "closed_at")),
     Index("workouts", ("user", "-started_at", "-_id")),
     Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
+    # What was said in rooms: `_id` follows from room, sender and client id.
+    Index("room_events", ("room", "seq"), unique=True),
+    Index("room_events", ("room", "kind", "-seq")),
+    Index("room_events", ("by", "-at")),
+    # work for a person that takes longer than a request, and the files it takes in and gives out
+    Index("jobs", ("user", "kind"), unique=True, partial={"open": True}),
+    Index("jobs", ("kind", "lease_until"), partial={"open": True}),
+    Index("jobs", ("user",)),
+    Index("jobs", ("expires_at",), expire_after_s=0),
+    Index("job_files", ("user",)),
+    Index("job_files", ("expires_at",), expire_after_s=0),
     # mail
     Index("mails", ("urgency", "next_at")),
     Index("mails", ("expires_at",), expire_after_s=0),

@@ -1,0 +1,105 @@
+"""One durable event: as it is sealed in Redis and MongoDB, and as it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from fittracker.clock import of_ms, rfc3339
+from fittracker.mongo import Document
+from fittracker.sealing import Seal
+
+SCHEMA: Final = 1
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """What was said (`data`: JSON), of which kind, by whom, and when (unix ms).
+
+    `id` follows from the room, the sender and their `client_id`: sent twice it is the same event.
+    """
+
+    id: str
+    kind: str
+    by: str
+    client_id: str
+    at_ms: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a room's order: numbers count within an epoch; another epoch means a new beginning."""
+
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record in its place."""
+
+    place: Place
+    record: Record
+
+
+_json = msgspec.json.Encoder()
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+
+
+def record(room: str, kind: str, data: Any, *, by: str, client_id: str, at_ms: int) -> Record:
+    """A new one."""
+    number = hashlib.sha256(f"{room} {by} {client_id}".encode()).hexdigest()[:24]
+    return Record(number, kind, by, client_id, at_ms, _json.encode(data))
+
+
+def halves(room: str, one: Record) -> tuple[bytes, bytes]:
+    """The event as it is sent, up to its number, and from after its epoch on."""
+    kind, name = _json.encode(one.kind), _json.encode(room)
+    at = rfc3339(of_ms(one.at_ms)).encode()
+    head = b'{"type":%b,"room":%b,"seq":' % (kind, name)
+    tail = b'"at":"%b","id":"%b","data":%b}' % (at, one.id.encode(), one.data)
+    return head, tail
+
+
+def wire(room: str, entry: Entry) -> bytes:
+    """The event as it was sent."""
+    head, tail = halves(room, entry.record)
+    return b'%b%d,"epoch":"%b",%b' % (head, entry.place.seq, entry.place.epoch.encode(), tail)
+
+
+class Envelope:
+    """Records as they rest: sealed, so that neither a dump of Redis nor a copy of MongoDB can be read."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+
+    def close(self, one: Record) -> bytes:
+        """As it is kept in the window."""
+        return msgspec.msgpack.encode(self._seal.close(_encode(one)))
+
+    def open(self, closed: bytes) -> Record:
+        """Out of the window; Unsealable where its key is gone."""
+        return _decode(self._seal.open(msgspec.msgpack.decode(closed)))
+
+    def document(self, room: str, entry: Entry) -> Document:
+        """As it is stored; what has to be found by is beside the seal."""
+        one, place = entry.record, entry.place
+        return {
+            "_id": one.id,
+            "room": room,
+            "seq": place.seq,
+            "epoch": place.epoch,
+            "kind": one.kind,
+            "by": one.by,
+            "at": of_ms(one.at_ms),
+            "sealed": self._seal.close(_encode(one)),
+            "schema_version": SCHEMA,
+        }
+
+    def entry(self, document: Document) -> Entry:
+        """Out of MongoDB."""
+        return Entry(Place(document["epoch"], document["seq"]), _decode(self._seal.open(document["sealed"])))

@@ -1,0 +1,70 @@
+"""The scripts that Redis runs, each with the id of the server's life in it.
+
+A server that was started again, or took over from another one, does not know a script of the life before: it
+answers NOSCRIPT, nothing is done, and the scripts are made again with its own id. So no number is ever given
+out by a server whose memory may be older than what was said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+FOLDER: Final = Path(__file__).parent
+NAMES: Final = ("append", "archived", "begin", "head")
+NOBODY: Final = "0" * 12
+"""What stands where other messages name their worker: events of the log come from Redis itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of a script."""
+
+    script: str
+    keys: Sequence[str]
+    args: Sequence[str | bytes | int]
+
+
+class Scripts:
+    """Runs them, many in one round trip."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._texts = {name: (FOLDER / f"{name}.lua").read_text() for name in NAMES}
+        self._shas: dict[str, str] = {}
+
+    async def run(self, runs: Sequence[Run]) -> list[Any]:
+        """The answers, in order; an exception of Redis stands in the place of its answer."""
+        if not self._shas:
+            await self._load()
+        answers = await self._send(runs)
+        refused = [place for place, each in enumerate(answers) if isinstance(each, NoScriptError)]
+        if refused:
+            await self._load()
+            for place, answer in zip(
+                refused, await self._send([runs[each] for each in refused]), strict=True
+            ):
+                answers[place] = answer
+        return answers
+
+    async def _send(self, runs: Sequence[Run]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for each in runs:
+                pipeline.evalsha(self._shas[each.script], len(each.keys), *each.keys, *each.args)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
+    async def _load(self) -> None:
+        """Over one connection: the id and the scripts must be of the same server."""
+        async with self._redis.client() as one:
+            life = (await one.info("server"))["run_id"]
+            head = f"local RUN, ORIGIN = '{life}', '{NOBODY}'\n"
+            for name, text in self._texts.items():
+                await one.script_load(head + text)
+                self._shas[name] = hashlib.sha1((head + text).encode()).hexdigest()  # noqa: S324  Redis' own
