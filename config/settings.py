@@ -85,9 +85,13 @@ class Settings:
     mail_from: str = _setting("MAIL_FROM", "FitTracker Pro <no-reply@localhost>", "From of every mail")
 
     rest_body_bytes: int = _setting("REST_BODY_BYTES", 1_048_576, "largest REST body")
+    import_bytes: int = _setting("IMPORT_BYTES", 104_857_600, "largest zip that a person may import")
     rest_rate: int = _setting("REST_RATE", 300, "REST requests a minute, an address", development=100_000)
     auth_rate: int = _setting(
         "AUTH_RATE", 20, "sign-in, registration and reset requests a minute, an address", development=10_000
+    )
+    admin_rate: int = _setting(
+        "ADMIN_RATE", 120, "administrators' requests a minute, an address", development=100_000
     )
 
     ws_frame_bytes: int = _setting(

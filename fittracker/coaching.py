@@ -163,10 +163,31 @@ class Coaching:
             await self._sessions.update_one(
                 {"_id": each["_id"]}, {"$pull": {"athletes": athlete, "entered": athlete}}
             )
-            try:
-                await self._control.tell(MembershipEnded(f"session:{each['_id']}", athlete))
-            except OUTAGES:
-                log.warning("membership_end_not_told", session=each["_id"])
+            await self._tell_parted(each["_id"], athlete)
+
+    async def end_led_by(self, trainer: str) -> int:
+        """Somebody is no trainer any more: the sessions they lead are over, everybody is out; how many."""
+        ended = 0
+        led: Document = {"trainer": trainer, "state": {"$in": OPEN_STATES}}
+        over = {"$set": {"state": "ended", "ended_at": self._clock.utc()}, "$inc": {"version": 1}}
+        while found := await self._sessions.find_one_and_update(led, over):
+            ended += 1
+            for each in (trainer, *found["athletes"]):
+                await self._tell_parted(found["_id"], each)
+        return ended
+
+    async def leave_all(self, athlete: str) -> None:
+        """Somebody closes their account: they are in no session any more that is not over."""
+        theirs: Document = {"athletes": athlete, "state": {"$in": OPEN_STATES}}
+        out = {"$pull": {"athletes": athlete, "entered": athlete}}
+        while found := await self._sessions.find_one_and_update(theirs, out):
+            await self._tell_parted(found["_id"], athlete)
+
+    async def _tell_parted(self, session: str, user: str) -> None:
+        try:
+            await self._control.tell(MembershipEnded(f"session:{session}", user))
+        except OUTAGES:
+            log.warning("membership_end_not_told", session=session)
 
     @staticmethod
     def _mine(user: str, session: str) -> Document:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from config.settings import Settings
+from fittracker.administration import Administration, Doors
 from fittracker.audit import Audit
 from fittracker.audit_keeping import AuditKeeping
 from fittracker.audit_reading import AuditReading
@@ -27,17 +28,21 @@ from fittracker.background import Background
 from fittracker.breaker import Breaker
 from fittracker.clock import Clock
 from fittracker.coaching import Coaching
+from fittracker.connections import Connections
 from fittracker.control import Control
+from fittracker.denials import Denials
 from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
 from fittracker.housekeeping import Duty, Housekeeping
 from fittracker.idempotency import Idempotency
 from fittracker.limits import Limits
 from fittracker.mail import Mail
+from fittracker.measurements import Measurements
 from fittracker.mongo import Database, open_database
+from fittracker.ownership import Ground as OwnershipGround
+from fittracker.ownership import Ownership, open_ownership
 from fittracker.redis import open_redis
 from fittracker.reports import Reports
-from fittracker.measurements import Measurements
 from fittracker.sealing import Seal
 from fittracker.users import Users
 from fittracker.workouts import Workouts
@@ -58,6 +63,9 @@ class Contexts:
     audit: Audit
     audit_keeping: AuditKeeping
     audit_reading: AuditReading
+    denials: Denials
+    administration: Administration
+    connections: Connections
     mail: Mail
     authenticator: Authenticator
     accounts: Accounts
@@ -66,13 +74,14 @@ class Contexts:
     tickets: Tickets
     consoles: Consoles
     users: Users
+    ownership: Ownership
+    measurements: Measurements
     reports: Reports
     grants: Grants
     coaching: Coaching
     series: HeartSeries
     workouts: Workouts
 
-    measurements: Measurements
 
 @asynccontextmanager
 async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Contexts]:
@@ -115,6 +124,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         Duty("sign-ins", 1.0, liveness.settle_all),
         Duty("grants", 3.0, contexts.grants.end_expired),
         Duty("audit", 3_600.0, contexts.audit_keeping.look_after),
+        *contexts.ownership.duties,
     )
 
 
@@ -190,34 +200,54 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     sessions = ground.sessions(tokens, liveness)
     grants = Grants(database, ground.control, ground.audit, clock)
     series = HeartSeries(database)
+    measurements = Measurements(database, clock)
+    coaching = Coaching(database, grants, ground.control, clock)
+    device_tokens = DeviceTokens(database, liveness, ground.audit, clock)
+    doors = Doors(sessions, device_tokens, liveness, grants, coaching)
+    accounts = ground.accounts(sessions, limits)
+    users = Users(database, liveness, measurements, clock)
+    workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)
+    owning = OwnershipGround(
+        settings=settings,
+        database=database,
+        redis=redis,
+        limits=limits,
+        audit=ground.audit,
+        mail=ground.mail,
+        accounts=accounts,
+        doors=doors,
+        users=users,
+        workouts=workouts,
+        clock=clock,
+    )
     return Contexts(
         settings=settings,
         clock=clock,
         database=database,
         redis=redis,
         control=ground.control,
-    measurements = Measurements(database, clock)
-    coaching = Coaching(database, grants, ground.control, clock)
-    device_tokens = DeviceTokens(database, liveness, ground.audit, clock)
-    doors = Doors(sessions, device_tokens, liveness, grants, coaching)
         background=ground.background,
         limits=limits,
         idempotency=Idempotency(database, Seal(settings.token_keys, "idempotency"), clock),
         audit=ground.audit,
         audit_keeping=AuditKeeping(database, ground.audit, clock, days=settings.audit_days),
         audit_reading=AuditReading(database),
+        denials=Denials(ground.audit, clock),
+        administration=Administration(database, doors, ground.audit, clock),
+        connections=Connections(redis, ground.control, ground.audit),
         mail=ground.mail,
         authenticator=Authenticator(tokens, tickets, liveness, clock),
-        accounts=ground.accounts(sessions, limits),
+        accounts=accounts,
         sessions=sessions,
-        device_tokens=DeviceTokens(database, liveness, ground.audit, clock),
+        device_tokens=device_tokens,
         tickets=tickets,
         consoles=Consoles(redis, ground.breaker, idle_s=settings.console_idle_s),
-        users=Users(database, liveness, measurements, clock),
+        users=users,
+        ownership=open_ownership(owning),
         measurements=measurements,
         reports=Reports(database, ground.audit, clock),
         grants=grants,
-        coaching=Coaching(database, grants, ground.control, clock),
+        coaching=coaching,
         series=series,
-        workouts=Workouts(database, clock, series, idle_s=settings.hr_idle_s),
+        workouts=workouts,
     )

@@ -48,7 +48,28 @@ class MembershipEnded(msgspec.Struct, tag="membership_ended", frozen=True):
     user: str
 
 
-Message = SessionEnded | UserChanged | GrantEnded | StreamTaken | MembershipEnded
+class RollCall(msgspec.Struct, tag="roll_call", frozen=True):
+    """Somebody asks for the open sockets: push up to `most` into the list `reply`, newest first.
+
+    Only those of a `user`, an `address`, in a `room`, and behind `after` (see `fittracker.connections`).
+    """
+
+    reply: str
+    most: int
+    user: str | None = None
+    address: str | None = None
+    room: str | None = None
+    after: tuple[int, str, int] | None = None
+
+
+class CloseSocket(msgspec.Struct, tag="close_socket", frozen=True):
+    """Whoever has this connection closes it, and says so in the list `reply`."""
+
+    reply: str
+    connection: str
+
+
+Message = SessionEnded | UserChanged | GrantEnded | StreamTaken | MembershipEnded | RollCall | CloseSocket
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from fittracker.errors import BadRequest
 from fittracker.ids import is_id
@@ -22,14 +23,23 @@ class Cursor:
     time_field: str
 
     async def page(
-        self, collection: Collection, query: Document, limit: int, cursor: str | None
+        self,
+        collection: Collection,
+        query: Document,
+        limit: int,
+        cursor: str | None,
+        *,
+        shown: Mapping[str, Any] | None = None,
     ) -> tuple[list[Document], str | None]:
-        """Up to `limit` (at most 100) documents and the next page's cursor; BadRequest for a forged one."""
+        """Up to `limit` (at most 100) documents and the next page's cursor; BadRequest for a forged one.
+
+        `shown`: which fields are read (a projection with the time field in it), where not all are.
+        """
         limit = max(1, min(limit, LARGEST))
         if cursor is not None:
             query = {"$and": [query, self._after(cursor)]}
         newest = [(self.time_field, -1), ("_id", -1)]
-        found = await collection.find(query, sort=newest, limit=limit + 1).to_list()
+        found = await collection.find(query, shown, sort=newest, limit=limit + 1).to_list()
         if len(found) <= limit:
             return found, None
         last = found[limit - 1]

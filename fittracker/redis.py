@@ -43,6 +43,15 @@ def worker_key(worker: str) -> str:
     return f"worker:{worker}"
 
 
+WORKERS = "workers"
+"""The workers there may be: each puts itself in. Whether one lives, its `worker_key` says."""
+
+
+def roll_key(question: str) -> str:
+    """A list of what the workers answer to one question, see fittracker/connections.py."""
+    return f"roll:{question}"
+
+
 def presence_key(room: str) -> str:
     """A hash of who is in a room: `<worker> <user>` -> JSON of name and role."""
     return f"presence:{room}"

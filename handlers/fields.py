@@ -119,6 +119,15 @@ class Flag(fields.Boolean):
         return value
 
 
+class FlagText(Flag):
+    """The same in a query, where everything is text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kw: Any) -> bool:
+        if value not in ("true", "false"):
+            raise self.make_error("invalid", input=value)
+        return bool(value == "true")
+
+
 class Id(fields.String):
     """The id of a document."""
 

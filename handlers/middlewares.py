@@ -22,10 +22,10 @@ from fittracker.ids import new_id
 from fittracker.limits import Allowance, Bucket, check
 from fittracker.observability import logger
 from handlers.by_cookie import brings_cookie, keep_console, recognise
-from handlers.endpoint import route_of
+from handlers.endpoint import caller, route_of
 from handlers.keys import ADDRESS, CONTEXTS, IDENTITY, REQUEST_ID, SETTINGS
 from handlers.problems import translate
-from handlers.routes import Policy
+from handlers.routes import ADMIN, Policy
 
 log = logger("rest")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -88,19 +88,33 @@ async def explain_problems(request: web.Request, handler: Handler) -> web.Stream
 
 @web.middleware
 async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count the request against its address, its person, and where it is about signing in, that as well."""
+    """Count the request against its address and its person; signing in and administering once more."""
     settings, contexts = request.config_dict[SETTINGS], request.config_dict[CONTEXTS]
     whom = _network(request[ADDRESS])
     buckets = [Bucket("address", whom, settings.rest_rate)]
     route, token = route_of(request), _bearer(request)
     if route is not None and route.group == "auth":
         buckets.append(Bucket("auth", whom, settings.auth_rate))
+    if route is not None and route.policy is ADMIN:
+        buckets.append(Bucket("admin", whom, settings.admin_rate))
     user = contexts.authenticator.peek(token) if token else None
     if user is not None:
         buckets.append(Bucket("user", user, settings.rest_rate))
     request[ALLOWANCES] = allowances = await contexts.limits.take(buckets)
     check(allowances)
     return await handler(request)
+
+
+@web.middleware
+async def note_denials(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whoever is told that they may not do something is written down, with the pattern of the route."""
+    try:
+        return await handler(request)
+    except Forbidden:
+        route = route_of(request)
+        what = f"{route.method} {route.path}" if route is not None else "none"
+        request.config_dict[CONTEXTS].denials.note(caller(request), route=what)
+        raise
 
 
 def _network(address: str) -> str:
@@ -196,4 +210,4 @@ async def hide_server(_request: web.Request, response: web.StreamResponse) -> No
     response.headers.popall(hdrs.SERVER, None)
 
 
-MIDDLEWARES: Final = (log_requests, explain_problems, limit, keep_console, identify, compress)
+MIDDLEWARES: Final = (log_requests, explain_problems, limit, note_denials, keep_console, identify, compress)

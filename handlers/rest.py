@@ -11,6 +11,9 @@ from aiohttp import hdrs, web
 
 from config.settings import Settings
 from handlers import (
+    admin_connections,
+    admin_reports,
+    admin_users,
     audit,
     auth,
     coaching,
@@ -18,10 +21,10 @@ from handlers import (
     credentials,
     docs,
     grants,
+    measurements,
     people,
     second_factor,
     users,
-    measurements,
     workouts,
 )
 from handlers.docs import OPENAPI, PAGE
@@ -37,11 +40,14 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     second_factor,
     console,
     users,
+    measurements,
     people,
     grants,
     coaching,
-    measurements,
     workouts,
+    admin_users,
+    admin_connections,
+    admin_reports,
     docs,
 )
 """Every module with routes; one that is not here has none."""

@@ -19,7 +19,7 @@ from prometheus_client import Counter
 
 from fittracker.background import end
 from fittracker.observability import logger
-from fittracker.redis import CONTROL_CHANNEL, worker_key
+from fittracker.redis import CONTROL_CHANNEL, WORKERS, worker_key
 from ws.answers import Answers, Take
 from ws.interest import Interest
 from ws.link import Link, LinkLost, open_link, pack
@@ -95,6 +95,7 @@ class Broker:
         await asyncio.gather(*map(end, self._tasks))
         if self._publisher is not None and self._publisher.connected:
             self.command(b"DEL", worker_key(self.worker).encode())
+            self.command(b"SREM", WORKERS.encode(), self._origin)
             await asyncio.sleep(0)  # the write happens at the end of this loop turn
         for link in (self._publisher, self._listener):
             if link is not None:
@@ -183,6 +184,7 @@ class Broker:
         self._alive_due = self._loop.time() + ALIVE_S / 3
         key = worker_key(self.worker).encode()
         self._send((b"SET", key, b"1", b"EX", b"%d" % ALIVE_S, b"GET"), take)
+        self._send((b"SADD", WORKERS.encode(), self._origin), None)
 
     def _was_alive(self, before: Any) -> None:
         """Where we had counted as dead, our people may have been taken for ghosts: say them again."""

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import WSMsgType
 from prometheus_client import Counter
 
+from fittracker.caller import Caller
 from fittracker.errors import BadRequest, Failure, Forbidden, RateLimited, Unauthenticated, Unavailable
 from fittracker.ids import new_id
 from fittracker.mongo import OUTAGES as MONGO_OUTAGES
@@ -57,6 +58,7 @@ async def converse(realtime: Realtime, connection: Connection) -> None:
 async def hear(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> None:
     """One frame: a command, or a binary push of heart rate."""
     number: int | None = None
+    command: Command | None = None
     counted = False
     try:
         if binary and payload[:1] in BINARY_KINDS:
@@ -65,7 +67,7 @@ async def hear(realtime: Realtime, connection: Connection, binary: bool, payload
             return
         frame = _read(realtime, connection, binary, payload)
         number = frame.id
-        command: Command = frame.command
+        command = frame.command
         counted = not command.own_limit
         _admit(realtime, connection, command)
         answer = command.run(realtime, connection, frame.data)
@@ -78,6 +80,8 @@ async def hear(realtime: Realtime, connection: Connection, binary: bool, payload
     except UNREADABLE as error:
         _unreadable(connection, str(error))
     except Failure as failure:
+        if isinstance(failure, Forbidden):
+            _note_denial(realtime, connection, command)
         _refuse(realtime, connection, number, failure, counted)
     except OUTAGES as error:
         errors.labels("unavailable").inc()
@@ -124,6 +128,13 @@ def _refuse(
             failure = limited
     errors.labels(failure.code).inc()
     connection.fail(number, failure)
+
+
+def _note_denial(realtime: Realtime, connection: Connection, command: Command | None) -> None:
+    """Whoever is told that they may not do something is written down."""
+    user = connection.identity.user if connection.identity is not None else None
+    caller = Caller(user, connection.address, connection.id)
+    realtime.contexts.denials.note(caller, command=command.name if command is not None else "binary push")
 
 
 def _unreadable(connection: Connection, reason: str) -> None:

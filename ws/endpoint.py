@@ -9,7 +9,9 @@ from aiohttp import hdrs, web
 
 from fittracker.address import client_address
 from fittracker.auth.identity import Identity
+from fittracker.caller import Caller
 from fittracker.errors import BadRequest, Failure, Forbidden, Unauthenticated, Unavailable, problem
+from fittracker.ids import new_id
 from fittracker.mongo import OUTAGES
 from fittracker.observability import logger
 from ws.connection import Connection
@@ -67,10 +69,10 @@ async def _admit(realtime: Realtime, request: web.Request) -> tuple[str, Identit
     if realtime.draining:
         raise Unavailable("The server is restarting.", retry_after_ms=2_000)
     _check_upgrade(request)
-    _check_origin(realtime, request)
     address = client_address(
         request.remote, request.headers.getall(hdrs.X_FORWARDED_FOR, []), realtime.settings.trusted_proxies
     )
+    _check_origin(realtime, request, address)
     realtime.hub.admit(address)
     identity = await _identify(realtime, request)
     # Others may have come meanwhile; from here to the list of connections nothing waits any more.
@@ -85,7 +87,7 @@ def _check_upgrade(request: web.Request) -> None:
         raise BadRequest("This address speaks WebSocket; send an upgrade.")
 
 
-def _check_origin(realtime: Realtime, request: web.Request) -> None:
+def _check_origin(realtime: Realtime, request: web.Request, address: str) -> None:
     """Browsers send an Origin, and only those on the list may come; devices send none."""
     origins = request.headers.getall(hdrs.ORIGIN, [])
     if not origins:
@@ -93,6 +95,8 @@ def _check_origin(realtime: Realtime, request: web.Request) -> None:
     settings = realtime.settings
     allowed = {settings.public_origin, *settings.allowed_origins}
     if len(origins) != 1 or origins[0] not in allowed:
+        # Not which origin: that is whatever somebody wanted to be written down.
+        realtime.contexts.denials.note(Caller(None, address, new_id()), upgrade="origin")
         raise Forbidden("This origin may not open a socket.")
 
 

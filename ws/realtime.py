@@ -28,6 +28,7 @@ from ws.connection import Connection
 from ws.frames import Close, Outgoing, decoders, event
 from ws.hub import TELEMETRY, Hub
 from ws.presence import Presence
+from ws.roll_call import Clerk
 from ws.wheel import Wheel
 from ws.writer import Writer
 
@@ -83,6 +84,7 @@ class Realtime:
             sockets_per_user=settings.ws_sockets_per_user,
             sockets_per_address=settings.ws_sockets_per_address,
         )
+        self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
         self._second = (0, b"")
@@ -230,6 +232,8 @@ class Realtime:
             case control.MembershipEnded(room=room, user=user):
                 self._part(room, user)
                 self.spawn(self._look_at_all(user), name="membership-ended")
+            case control.RollCall() | control.CloseSocket():
+                self.spawn(self.clerk.answer(message), name="roll-call")
             case control.StreamTaken(stream=stream, worker=worker) if worker != self.worker:
                 self.telemetry.let_go(stream)
 

@@ -15,6 +15,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
 
+from fittracker.auth.founding import Founding
+from fittracker.auth.passwords import Passwords
 from fittracker.contexts import Contexts
 from fittracker.devmail import DevMails
 from handlers.keys import CONTEXTS
@@ -122,6 +124,18 @@ class Api:
         person = self.stranger(name)
         await person.register(role=role, **profile)
         await person.verify()
+        await person.sign_in()
+        return person
+
+    async def admin(self, name: str = "Ada") -> Person:
+        """An administrator, made as on the command line, who signed in."""
+        person = self.stranger(name.split()[0])
+        person.name = name
+        async with Passwords.open(
+            pepper=self.contexts.settings.password_pepper, cost=4, threads=1
+        ) as passwords:
+            founding = Founding(self.contexts.database, passwords, self.contexts.audit, self.clock)
+            await founding.found(person.email, person.password, name, "admin")
         await person.sign_in()
         return person
 
