@@ -209,6 +209,9 @@ async def test_B9_a_stolen_refresh_token_ends_the_session_and_is_told(api: Api) 
     assert not await anna.is_signed_in()
     assert (await api.post("/auth/refresh", {"refresh_token": anna.refresh})).status == 401
     await api.mail_to(anna.email, "signed one of your devices out")
+    entry = await api.contexts.database.audit.find_one({"event": "token.reused", "target": anna.id})
+    assert entry is not None
+    assert entry["address"] == "127.0.0.1"
 
 
 async def test_B9_a_token_two_generations_old_ends_the_session_at_once(api: Api) -> None:
