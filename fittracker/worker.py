@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import socket
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -40,6 +41,13 @@ class Connection(RequestHandler):
     """aiohttp's side of a connection; what is no HTTP gets a problem like all others, and one quiet line."""
 
     __slots__ = ()
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """A body that is not coded as it says is told to who sent it; for us it is no error."""
+        if isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            log.info("request_unreadable", reason="RequestPayloadError")
+        else:
+            super().log_exception(*args, **kw)
 
     def handle_error(
         self,

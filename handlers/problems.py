@@ -58,6 +58,10 @@ def translate(error: Exception, request: web.Request) -> web.Response:
         return respond(error, request_id)
     if isinstance(error, web.HTTPException):
         return _of_aiohttp(error, request_id)
+    if isinstance(error, web.RequestPayloadError):
+        unreadable = respond(BadRequest("The body is cut off, or not coded as it says."), request_id)
+        unreadable.force_close()  # where it ends, nobody knows
+        return unreadable
     if isinstance(error, OUTAGES):
         log.warning("request_unavailable", reason=type(error).__name__)
         away = Unavailable("The outcome is unknown; sending the same again is safe.", retry_after_ms=2_000)
