@@ -20,13 +20,15 @@ from fittracker.ids import new_id
 from handlers.dump import dumper
 from handlers.idempotency import once
 from handlers.keys import ADDRESS, CONTEXTS, IDENTITY, REQUEST_ID
-from handlers.payload import check_length, read_object, read_upload
+from handlers.payload import check_length, check_upload, read_object, read_upload
 from handlers.problems import respond
 from handlers.routes import Route, Upload
 
 COMPRESSED_HERE_BYTES: Final = 32_768
 """Compressing so much takes half a millisecond, less than it costs to ask a thread for it."""
 DEVICE_CHARACTERS: Final = 200
+MOST_COMPLAINTS: Final = 50
+"""How many wrong fields an answer names: it must not be many times what was asked."""
 ROUTE: Final = "__fittracker_endpoint__"
 Dump = Callable[[Mapping[str, Any]], dict[str, Any]]
 _ETAG: Final = re.compile(r'"(\d{1,9})"', re.ASCII)
@@ -106,7 +108,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
     async def handle(request: web.Request) -> web.StreamResponse:
         upload = route.upload
-        content = await read_upload(request, upload.types, upload.most_bytes) if upload else b""
+        content = await _content(request, upload) if upload else b""
         fields = load(body, await read_object(request)) if body else await _no_body(request, upload)
         call = Call(request, request.config_dict[CONTEXTS], fields, _query(query, request), content)
         if route.idempotent:
@@ -147,7 +149,7 @@ def load(schema: Schema, value: Mapping[str, Any]) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(value)
     except ValidationError as error:
-        fields = dict(_flat("", error.messages))
+        fields = dict(_flat("", error.messages)[:MOST_COMPLAINTS])
         raise Invalid("Some fields are not acceptable.", fields=fields) from error
     return loaded
 
@@ -177,6 +179,14 @@ def _query(schema: Schema | None, request: web.Request) -> dict[str, Any]:
         if "\x00" in name or "\x00" in value or not value.isprintable():
             raise Invalid("A parameter holds control characters.", fields={name: "is not readable"})
     return load(schema, dict(request.query))
+
+
+async def _content(request: web.Request, upload: Upload) -> bytes:
+    """The body of an upload; b"" of one that the route reads by itself."""
+    if upload.streamed:
+        check_upload(request, upload.types, upload.most_bytes)
+        return b""
+    return await read_upload(request, upload.types, upload.most_bytes)
 
 
 async def _no_body(request: web.Request, upload: Upload | None) -> dict[str, Any]:

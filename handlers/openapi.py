@@ -142,10 +142,13 @@ def statuses(route: Route) -> set[int]:
 
 def _responses(route: Route) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done"}
+    content: dict[str, Any] = {}
     if route.answer is not None:
-        good["content"] = {"application/json": {"schema": route.answer}}
-    elif route.media is not None:
-        good["content"] = {route.media: {}}
+        content["application/json"] = {"schema": route.answer}
+    if route.media is not None:
+        content[route.media] = {}
+    if content:
+        good["content"] = content
     responses = {str(route.status): good}
     if route.idempotent:
         good["headers"] = {REPLAYED: {"schema": {"type": "string", "enum": ["true"]}}}

@@ -44,6 +44,8 @@ class Upload:
 
     types: tuple[str, ...]
     most_bytes: int
+    streamed: bool = False
+    """Whether the route reads it by itself, piece by piece, with a limit of its own besides."""
 
 
 @dataclass(frozen=True, slots=True)

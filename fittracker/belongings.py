@@ -1,0 +1,148 @@
+"""What a person owns: for every collection who its documents belong to, what of them is handed out, and what
+becomes of them when the account is deleted.
+
+A collection of `fittracker.mongo.INDEXES` is in `BELONGINGS` or in `IMPERSONAL`; a test fails otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+End = Literal["deleted", "kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """A collection with something of people in it.
+
+    `owners`: fields that hold a person's id; a document that names the person in one of them is theirs.
+    `named`: fields of other people's documents, lists of ids, that the person is taken out of.
+    `blanked`: the same for single ids, which become null.
+    `exported`: the name of its file in an export, "" where it is in none, and why.
+    `fields`: what of a document is exported, and nothing beside it; a dot leads into sub-documents.
+    `imported`: whether an export's rows of it can be taken in again.
+    `end`: what a deletion does with the person's documents, and why where they are kept.
+    """
+
+    collection: str
+    owners: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    blanked: tuple[str, ...] = ()
+    exported: str = ""
+    fields: tuple[str, ...] = ()
+    imported: bool = False
+    end: End = "deleted"
+    reason: str = ""
+
+
+PROFILE: Final = Belonging(
+    "users",
+    owners=("_id",),
+    exported="profile",
+    fields=(
+        "email",
+        "role",
+        "name",
+        "birth_date",
+        "sex",
+        "weight_kg",
+        "height_cm",
+        "resting_hr",
+        "max_hr",
+        "time_zone",
+        "zones",
+        "preferences",
+        "verified_at",
+        "created_at",
+    ),
+    imported=True,
+    reason="deleted last of all: while it is there, a deletion that was interrupted goes on",
+)
+STREAMS: Final = Belonging(
+    "heart_streams",
+    owners=("user",),
+    exported="heart_streams",
+    fields=("session", "sport", "device", "opened_at", "seen_at", "closed_at", "physiology"),
+    imported=True,
+)
+SAMPLES: Final = Belonging(
+    "heart_batches",
+    owners=("user",),
+    exported="heart_samples",
+    fields=("to", "t", "bpm", "seq", "rr", "contact", "day"),
+    imported=True,
+)
+WORKOUTS: Final = Belonging(
+    "workouts",
+    owners=("user",),
+    exported="workouts",
+    fields=(
+        "stream",
+        "session",
+        "sport",
+        "device",
+        "source",
+        "started_at",
+        "ended_at",
+        "duration_s",
+        "summary",
+        "curve",
+        "zones",
+        "created_at",
+    ),
+    imported=True,
+)
+
+BELONGINGS: Final = (
+    PROFILE,
+    STREAMS,
+    SAMPLES,
+    WORKOUTS,
+    Belonging(
+        "coaching_sessions",
+        owners=("trainer",),
+        named=("athletes", "entered"),
+        exported="sessions",
+        # Who else took part is theirs to hand out.
+        fields=("title", "state", "starts_at", "capacity", "created_at"),
+    ),
+    Belonging(
+        "grants",
+        owners=("athlete", "trainer"),
+        exported="grants",
+        fields=("athlete", "trainer", "data", "until", "created_at", "ended_at"),
+    ),
+    Belonging(
+        "sessions",
+        owners=("user",),
+        exported="sign_ins",
+        fields=("device", "address", "created_at", "last_used_at", "expires_at", "ended_at", "reason"),
+    ),
+    Belonging(
+        "device_tokens",
+        owners=("user",),
+        exported="device_tokens",
+        fields=("name", "scopes", "created_at"),
+    ),
+    Belonging("jobs", owners=("user",), reason="work in progress, and exports themselves"),
+    Belonging("job_files", owners=("user",), reason="exports themselves"),
+    Belonging(
+        "audit",
+        owners=("actor", "target"),
+        end="kept",
+        reason="the chain would break; it holds ids and no personal data, and has its own retention",
+    ),
+)
+
+IMPERSONAL: Final = {
+    "audit_start": "where the audit log begins",
+    "mails": "sealed letters, found by address: Mail.forget",
+    "dev_mails": "a developer's machine alone has it",
+}
+"""Collections that hold nothing of a person, or nothing by their id, and why."""
+
+
+def of_collection(name: str) -> Belonging:
+    """The row of a collection; KeyError where it has none."""
+    return next(each for each in BELONGINGS if each.collection == name)

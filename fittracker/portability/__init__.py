@@ -1,0 +1,1 @@
+"""Everything of a person as a file: handed out, and taken in again."""
