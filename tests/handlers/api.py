@@ -22,7 +22,7 @@ from fittracker.devmail import DevMails
 from handlers.keys import CONTEXTS
 from handlers.openapi import PREFIX, statuses
 from handlers.rest import MODULES
-from handlers.routes import Routes
+from handlers.routes import ADMIN, Policy, Routes
 from tests.moving_clock import MovingClock
 
 PASSWORD = "otters-swim-upstream-at-77"
@@ -126,6 +126,10 @@ class Api:
         await person.verify()
         await person.sign_in()
         return person
+
+    async def whoever_may(self, policy: Policy) -> Person:
+        """Somebody of a role that such a policy lets in; a trainer where it lets in everybody."""
+        return await (self.admin("Ada") if policy is ADMIN else self.person("Tina", role="trainer"))
 
     async def admin(self, name: str = "Ada") -> Person:
         """An administrator, made as on the command line, who signed in."""

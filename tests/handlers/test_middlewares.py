@@ -89,14 +89,14 @@ async def test_only_json_is_taken(api: Api) -> None:
     ],
     ids=lambda raw: repr(raw[:24]),
 )
-async def test_d2_json_that_readers_disagree_about_is_refused(api: Api, raw: bytes) -> None:
+async def test_D2_json_that_readers_disagree_about_is_refused(api: Api, raw: bytes) -> None:
     """Never 500, and never taken for something."""
     headers = {"Content-Type": "application/json"}
     answer = await api.call("POST", "/auth/login", data=raw, headers=headers)
     assert (answer.status, answer.code) == (400, "bad_request")
 
 
-async def test_d1_operators_in_fields_are_refused(api: Api) -> None:
+async def test_D1_operators_in_fields_are_refused(api: Api) -> None:
     """A login with `{"$ne": null}` is no login."""
     for trick in ({"$ne": None}, {"$gt": ""}, ["a"], 1, True, None, {"a": {"b": 1}}):
         answer = await api.post("/auth/login", {"email": trick, "password": "x" * 12})
@@ -105,7 +105,7 @@ async def test_d1_operators_in_fields_are_refused(api: Api) -> None:
         assert (answer.status, answer.fields.keys()) == (422, {"password"}), trick
 
 
-async def test_d1_operators_in_queries_are_refused(api: Api) -> None:
+async def test_D1_operators_in_queries_are_refused(api: Api) -> None:
     """Parameters nobody declared, one that is there twice, and one that is no number."""
     anna = await api.person()
     for query in (
@@ -177,7 +177,7 @@ async def test_behind_our_proxy_everybody_has_a_limit_of_their_own(small: Api) -
         assert (await small.call("GET", "/docs", headers=headers)).status == 200
 
 
-async def test_f3_inventing_addresses_does_not_help(small: Api) -> None:
+async def test_F3_inventing_addresses_does_not_help(small: Api) -> None:
     """What a caller writes in front of the proxy's own word is ignored."""
     statuses = []
     for last in range(12):
@@ -186,7 +186,7 @@ async def test_f3_inventing_addresses_does_not_help(small: Api) -> None:
     assert statuses == [200] * 10 + [429] * 2
 
 
-async def test_f3_nobody_else_is_believed(api: Api) -> None:
+async def test_F3_nobody_else_is_believed(api: Api) -> None:
     """Without a trusted proxy the header is nothing."""
     with structlog.testing.capture_logs() as logs:
         await api.call("GET", "/docs", headers={"X-Forwarded-For": "203.0.113.7"})
@@ -212,14 +212,14 @@ async def test_a_person_has_one_limit_on_all_their_devices(small: Api, api: Api)
     assert statuses == [200] * 10 + [429] * 2
 
 
-async def test_d6_a_body_over_the_limit_is_refused_before_it_is_read(small: Api) -> None:
+async def test_D6_a_body_over_the_limit_is_refused_before_it_is_read(small: Api) -> None:
     """By its Content-Length alone."""
     body = json.dumps({"email": "x@example.org", "password": "x" * 5_000})
     answer = await small.call("POST", "/auth/login", data=body, headers={"Content-Type": "application/json"})
     assert (answer.status, answer.code) == (413, "too_large")
 
 
-async def test_d6_a_body_that_hides_its_length_is_refused_as_well(small: Api) -> None:
+async def test_D6_a_body_that_hides_its_length_is_refused_as_well(small: Api) -> None:
     """Chunked, it is read up to the limit and no further."""
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -231,7 +231,7 @@ async def test_d6_a_body_that_hides_its_length_is_refused_as_well(small: Api) ->
     assert (answer.status, answer.code) == (413, "too_large")
 
 
-async def test_d6_who_asks_before_sending_need_not_send_what_is_too_large(small: Api) -> None:
+async def test_D6_who_asks_before_sending_need_not_send_what_is_too_large(small: Api) -> None:
     """`Expect: 100-continue` is answered with 413, or with a go-ahead; what is no such thing is ignored."""
     head = "POST /api/v1/auth/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     for length, expectation, body, first in (
@@ -247,7 +247,7 @@ async def test_d6_who_asks_before_sending_need_not_send_what_is_too_large(small:
         await writer.wait_closed()
 
 
-async def test_d6_a_bomb_is_refused(small: Api) -> None:
+async def test_D6_a_bomb_is_refused(small: Api) -> None:
     """A megabyte in a kilobyte of gzip."""
     import gzip
 
@@ -261,7 +261,7 @@ async def test_d6_a_bomb_is_refused(small: Api) -> None:
 # -- headers -------------------------------------------------------------------------------------------
 
 
-async def test_f1_every_answer_carries_the_protecting_headers(api: Api) -> None:
+async def test_F1_every_answer_carries_the_protecting_headers(api: Api) -> None:
     """Good ones and refusals; no banner says what runs here."""
     anna = await api.person()
     answers = [await anna.get("/users/me"), await api.call("GET", "/users/me"), await api.call("GET", "/x")]
@@ -276,7 +276,7 @@ async def test_f1_every_answer_carries_the_protecting_headers(api: Api) -> None:
         assert "Server" not in response.headers
 
 
-async def test_f2_a_page_of_ours_may_call(api: Api) -> None:
+async def test_F2_a_page_of_ours_may_call(api: Api) -> None:
     """Its origin is named, not a star; refusals can be read by it too."""
     anna = await api.person()
     for token, status in ((anna.access, 200), ("x", 401)):
@@ -288,7 +288,7 @@ async def test_f2_a_page_of_ours_may_call(api: Api) -> None:
         assert "X-Request-Id" in answer.headers["Access-Control-Expose-Headers"]
 
 
-async def test_f2_a_preflight_allows_what_the_path_has(api: Api) -> None:
+async def test_F2_a_preflight_allows_what_the_path_has(api: Api) -> None:
     """The method asked for, if there is one, with our headers."""
     asked = {
         "Origin": ORIGIN,
@@ -313,7 +313,7 @@ async def test_f2_a_preflight_allows_what_the_path_has(api: Api) -> None:
         "https://xapp.example.org",
     ],
 )
-async def test_f2_no_other_page_may_call(api: Api, origin: str) -> None:
+async def test_F2_no_other_page_may_call(api: Api, origin: str) -> None:
     """Neither null, nor http, nor a prefix, nor a suffix."""
     answer = await api.call("GET", "/docs", headers={"Origin": origin})
     assert "Access-Control-Allow-Origin" not in answer.headers
@@ -321,7 +321,7 @@ async def test_f2_no_other_page_may_call(api: Api, origin: str) -> None:
     assert (await api.call("OPTIONS", "/users/me", headers=asked)).status == 403
 
 
-async def test_b12_a_token_in_the_address_is_no_token(api: Api) -> None:
+async def test_B12_a_token_in_the_address_is_no_token(api: Api) -> None:
     """Addresses are logged everywhere."""
     anna = await api.person()
     for name in ("token", "access_token", "authorization"):
@@ -366,5 +366,6 @@ async def test_long_answers_are_compressed_where_nothing_secret_is_in_them(api: 
 def test_the_middlewares_stand_in_the_order_of_the_design() -> None:
     """Log and id outermost, then problems, so that whatever is inside is explained and logged."""
     names = [each.__name__ for each in middlewares.MIDDLEWARES]
-    assert names == ["log_requests", "explain_problems", "limit", "keep_console", "identify", "compress"]
+    order = ["log_requests", "explain_problems", "limit", "note_denials", "keep_console", "identify", "compress"]
+    assert names == order
     assert isinstance(Clock(), Clock)

@@ -40,8 +40,8 @@ async def test_nobody_gets_only_where_anybody_may(api: Api, each: Route) -> None
 @every_route
 async def test_a_role_gets_only_where_its_policy_says(api: Api, each: Route) -> None:
     """Users not into what is for trainers, and so on."""
-    for role in ("user", "trainer"):
-        person = await api.person("Robin", role=role)
+    for role in ("user", "trainer", "admin"):
+        person = await (api.admin("Robin") if role == "admin" else api.person("Robin", role=role))
         answer = await knock(api, each, person.access)
         if each.policy.roles is not None and role not in each.policy.roles:
             assert (answer.status, answer.code) == (403, "forbidden"), role
@@ -95,6 +95,23 @@ async def a_workout(api: Api, owner: Person) -> str:
     return str(workout["_id"])
 
 
+async def an_export(api: Api, owner: Person) -> str:
+    """An export of what is the owner's."""
+    return str((await owner.post("/users/me/export")).data["id"])
+
+
+async def an_import(api: Api, owner: Person) -> str:
+    """An import of the owner's."""
+    headers = {"Content-Type": "application/zip"}
+    made = await api.call("POST", "/users/me/import", owner.access, data=b"PK\x03\x04", headers=headers)
+    return str(made.data["id"])
+
+
+async def a_measurement(api: Api, owner: Person) -> str:
+    """A measurement of the owner's."""
+    return str((await owner.post("/users/me/measurements", {"kind": "ftp", "value": 250})).data["id"])
+
+
 async def themselves(api: Api, owner: Person) -> str:
     """The owner."""
     return owner.id
@@ -104,13 +121,18 @@ FOREIGN: dict[str, Make] = {
     "/auth/sessions/{id}": a_session,
     "/auth/device-tokens/{id}": a_device_token,
     "/grants/{id}": a_grant,
+    "/users/me/export/{id}": an_export,
+    "/users/me/import/{id}": an_import,
     "/sessions/{id}": a_coaching_session,
     "/workouts/{id}": a_workout,
     "/workouts/{id}/heart-rate": a_workout,
     "/users/{id}/heart-rate": themselves,
+    "/users/me/measurements/{id}": a_measurement,
+    "/users/{id}/measurements": themselves,
 }
-WITH_ID = [each for each in TABLE if "{" in each.path]
+WITH_ID = [each for each in TABLE if "{" in each.path and each.policy is not ADMIN]
 QUERIES = {"/users/{id}/heart-rate": "?from=0&to=1000"}
+BODIES: dict[str, dict[str, Any]] = {"/users/me/measurements/{id}": {"note": "theirs"}}
 
 
 @pytest.mark.parametrize("each", WITH_ID, ids=[f"{each.method} {each.path}" for each in WITH_ID])
@@ -127,12 +149,27 @@ async def test_what_is_somebody_elses_is_not_there(api: Api, each: Route) -> Non
     assert (await owner.delete(f"/grants/{given.data['id']}")).status == 204
     path = each.path.replace("{id}", thing) + QUERIES.get(each.path, "")
     never = each.path.replace("{id}", "f" * 24) + QUERIES.get(each.path, "")
+    body: dict[str, Any] = {"json": BODIES.get(each.path, {})} if each.body else {}
     for other in (await api.person("Ulla"), await api.person("Tom", role="trainer"), former):
-        foreign = await api.call(each.method, path, other.access)
-        nothing = await api.call(each.method, never, other.access)
+        foreign = await api.call(each.method, path, other.access, **body)
+        nothing = await api.call(each.method, never, other.access, **body)
         assert (foreign.status, foreign.code) == (nothing.status, nothing.code) == (404, "not_found")
         assert foreign.data["detail"] == nothing.data["detail"]
-    assert (await api.call(each.method, path, owner.access)).status in {200, 204}
+    assert (await api.call(each.method, path, owner.access, **body)).status in {200, 204}
+
+
+OF_ADMINS = [each for each in TABLE if "{" in each.path and each.policy is ADMIN]
+
+
+@pytest.mark.parametrize("each", OF_ADMINS, ids=[f"{each.method} {each.path}" for each in OF_ADMINS])
+async def test_what_is_for_administrators_tells_nobody_else_what_there_is(api: Api, each: Route) -> None:
+    """Not even about oneself: it is refused alike for what there is and for what never was."""
+    person = await api.person("Ulla")
+    there, never = await knock(api, each, person.access, person.id), await knock(api, each, person.access)
+    assert (there.status, there.code) == (never.status, never.code) == (403, "forbidden")
+    assert there.data["detail"] == never.data["detail"]
+    admin = await api.admin()
+    assert (await knock(api, each, admin.access)).status in {404, 422}
 
 
 # -- the table itself ----------------------------------------------------------------------------------
@@ -163,6 +200,7 @@ def test_what_anybody_may_call_is_a_short_list() -> None:
         "/auth/verify",
         "/auth/verify/resend",
         "/auth/login",
+        "/auth/deletion/undo",
         "/auth/password/forgot",
         "/auth/password/reset",
         "/auth/email/confirm",
