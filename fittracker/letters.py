@@ -87,8 +87,8 @@ _TABLE: Final = (
     Template("account_deletion", ("until", "link"), "the account is to be deleted, and can still be kept"),
     Template("account_deleted", (), "the account was deleted"),
     Template("export_ready", ("link", "until"), "the copy of one's data is ready", Urgency.BUSINESS),
-    Template("booking", BOOKING, "a booking is made, changed, or near", Urgency.BUSINESS),
-    Template("receipt", RECEIPT, "a payment was made", Urgency.BUSINESS),
+    Template("booking", BOOKING, "a booking is made, changed, or near", Urgency.BUSINESS, kind="booking"),
+    Template("receipt", RECEIPT, "a payment was made", Urgency.BUSINESS, kind="receipt"),
     Template(
         "weekly_summary", WEEKLY, "Monday 08:00, where the person is", Urgency.NEWS, kind="weekly_summary"
     ),

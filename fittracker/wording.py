@@ -23,9 +23,9 @@ _NO_DIGITS: Final = frozenset(
 _THREE_DIGITS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 _BECAUSE: Final = MappingProxyType(
     {
+        "booking": "it is about a booking of yours",
+        "receipt": "you want receipts by mail",
         "weekly_summary": "you turned on the weekly summary",
-        "social": "you want to know what people do with what you share",
-        "bookings": "you want to be reminded of your bookings",
     }
 )
 UNKNOWN: Final = "–"
