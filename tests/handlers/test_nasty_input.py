@@ -76,7 +76,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "privacy": {"map": "public"},
     },
     "POST /users/{id}/report": {"reason": "spam", "text": "Buy\nthis"},
-    "POST /users/me/measurements": {"kind": "weight", "value": 61.5, "at": "2026-01-01T00:00:00Z", "note": "x"},
+    "POST /users/me/measurements": {
+        "kind": "weight",
+        "value": 61.5,
+        "at": "2026-01-01T00:00:00Z",
+        "note": "x",
+    },
     "PATCH /users/me/measurements/{id}": {"value": 61.5, "at": "2026-01-01T00:00:00Z", "note": "x"},
     "POST /grants": {"trainer": "f" * 24, "data": ["workouts"]},
     "POST /sessions": {"title": "X", "capacity": 3, "athletes": []},
