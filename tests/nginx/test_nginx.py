@@ -180,7 +180,7 @@ async def test_plain_http_is_sent_to_https(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", STRANGERS_PATHS)
-async def test_strangers_find_nothing_but_the_product(site: Site, path: str) -> None:
+async def test_F4_strangers_find_nothing_but_the_product(site: Site, path: str) -> None:
     """Metrics, detailed health, the description of the API and the rest look as if they were not there."""
     async with browser(site) as http, http.get(path) as response:
         assert response.status == 404
@@ -199,7 +199,7 @@ async def test_strangers_find_nothing_but_the_product(site: Site, path: str) -> 
         "/Metrics",
     ],
 )
-async def test_spelling_it_differently_does_not_help(site: Site, path: str) -> None:
+async def test_F4_spelling_it_differently_does_not_help(site: Site, path: str) -> None:
     """nginx and the application read a path alike."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.tls_port, ssl=site.trust)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
@@ -210,7 +210,7 @@ async def test_spelling_it_differently_does_not_help(site: Site, path: str) -> N
     assert b"fittracker_" not in answer
 
 
-async def test_insiders_see_the_metrics(worker: LoneWorker, tmp_path: Path) -> None:
+async def test_F4_insiders_see_the_metrics(worker: LoneWorker, tmp_path: Path) -> None:
     """Whoever is named in site/insiders.conf does."""
     site = proxy.lay_out(tmp_path / "etc", worker.settings.bind, insiders="allow 127.0.0.0/8;")
     async with proxy.running(site), browser(site) as http:
@@ -223,7 +223,7 @@ async def test_insiders_see_the_metrics(worker: LoneWorker, tmp_path: Path) -> N
             assert response.status == 404
 
 
-async def test_a_foreign_forwarded_address_does_not_get_through(
+async def test_F3_a_foreign_forwarded_address_does_not_get_through(
     site: Site, worker: LoneWorker, people: People
 ) -> None:
     """The worker hears the address that nginx saw; without nginx it would believe the claim."""
