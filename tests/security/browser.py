@@ -53,8 +53,12 @@ class Page:
         """Open an address, and wait until the page is there."""
         await self.tell("Page.navigate", url=address)
         async with asyncio.timeout(START_S):
-            while await self.run("[document.readyState, location.href]") != ["complete", address]:
+            while not await self._is_at(address):
                 await asyncio.sleep(0.02)
+
+    async def _is_at(self, address: str) -> bool:
+        state = await self.tell("Runtime.evaluate", expression="document.readyState + ' ' + location.href")
+        return bool(state["result"].get("value") == f"complete {address}")
 
     async def run(self, script: str) -> Any:
         """What a script of the page gives (also one that waits), as JSON."""

@@ -248,7 +248,7 @@ async def attack(page: Page, stage: Stage, origin: str) -> list[tuple[int, bool,
         assert status == 0  # it sees nothing of the answer
     await page.run(FORM.format(target))
     async with asyncio.timeout(20):
-        while len([each for each in stage.seen if each[0] == "POST"]) < 2:
+        while len([each for each in stage.seen if each[0] == "POST"]) < 3:
             await asyncio.sleep(0.02)
     return stage.posts()
 
@@ -276,11 +276,9 @@ async def test_B11_in_a_real_browser_only_our_pages_can_use_the_cookie(
         status, _ = await page.run(post(f"{base}/auth/ws-ticket"))
         assert (status, stage.posts()) == (403, [(403, True, "same-origin")])
         from_sibling = await attack(page, stage, stage.sibling)
-        assert from_sibling
-        assert set(from_sibling) == {(403, True, "same-site")}  # the cookie came along
+        assert from_sibling == [(403, True, "same-site")] * 3  # the cookie came along
         from_stranger = await attack(page, stage, stage.stranger)
-        assert from_stranger
-        assert set(from_stranger) == {(401, False, "cross-site")}  # the browser kept it back
+        assert from_stranger == [(401, False, "cross-site")] * 3  # the browser kept it back
         await page.visit(f"{stage.ours}/page")
         logout = post(f"{base}/auth/console/logout", headers={CSRF_HEADER: secret})
         assert await page.run(logout) == [204, ""]
