@@ -7,11 +7,13 @@ docs/decisions/session-consent.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from fittracker.blocks import Blocks
+from fittracker.caller import Caller
 from fittracker.clock import Clock
 from fittracker.control import Control, MembershipEnded
 from fittracker.entrance import OPEN_STATES, Entrance
@@ -41,14 +43,18 @@ class Person:
 class Coaching:
     """The coaching sessions of all trainers."""
 
-    def __init__(self, database: Database, grants: Grants, control: Control, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, grants: Grants, blocks: Blocks, control: Control, clock: Clock
+    ) -> None:
         self._sessions = database.coaching_sessions
         self._users = database.users
         self._grants = grants
+        self._blocks = blocks
         self._control = control
         self._clock = clock
         self._entrance = Entrance(self._sessions)
         grants.when_ended(self.part)
+        blocks.when_added(self._blocked)
 
     # -- creating and reading ------------------------------------------------------------------------
 
@@ -63,7 +69,7 @@ class Coaching:
     ) -> Document:
         """A new session: live at once, or planned where it starts later.
 
-        Invalid where the athletes are more than the capacity, or one is nobody (or not verified).
+        Invalid where the athletes are more than the capacity, or one is nobody, not verified, or blocked.
         """
         invited = list(dict.fromkeys(athletes))
         now = self._clock.utc()
@@ -75,7 +81,7 @@ class Coaching:
             raise Invalid("There are more athletes than places.", fields={"athletes": "exceed the capacity"})
         if starts_at is not None and not now - timedelta(days=1) <= starts_at <= now + FURTHEST:
             raise Invalid("The start is not possible.", fields={"starts_at": "must lie within a year"})
-        missing = set(invited) - await self._known(invited)
+        missing = set(invited) - await self._known(invited) | await self._blocks.among(trainer, invited)
         if missing:
             raise Invalid(
                 "There is somebody among the athletes whom nobody knows.",
@@ -145,14 +151,39 @@ class Coaching:
         people = self._users.find({"_id": {"$in": ids}}, {"name": 1, "role": 1}, sort=[("name", 1)])
         return [Person(each["_id"], each["name"], each["role"]) async for each in people]
 
-    async def share_a_session(self, watcher: str, athlete: str) -> bool:
-        """Whether both belong to one session that is going on, and the athlete has entered it."""
+    async def sharing(self, athlete: str, others: Collection[str]) -> set[str]:
+        """Those of the others who are in a session that is going on and that the athlete has entered."""
+        people = list(others)
         query: Document = {
             "entered": athlete,
             "state": {"$in": ["live", "paused"]},
-            "$or": [{"trainer": watcher}, {"athletes": watcher}],
+            "$or": [{"trainer": {"$in": people}}, {"athletes": {"$in": people}}],
         }
-        return await self._sessions.find_one(query, {"_id": 1}) is not None
+        members: Document = {"trainer": 1, "athletes": {"$setIntersection": ["$athletes", people]}}
+        found: set[str] = set()
+        async for each in self._sessions.find(query, members):
+            found |= {each["trainer"], *each["athletes"]}
+        return found & set(people)
+
+    async def introduced(self, viewer: str, user: str) -> bool:
+        """Whether the viewer meets this person in a session that is not over.
+
+        As the trainer who invited the viewer, or as an athlete who has entered: being invited shows nothing.
+        """
+        met: Document = {
+            "state": {"$in": OPEN_STATES},
+            "$or": [
+                {"trainer": user, "athletes": viewer},
+                {"entered": user, "trainer": viewer},
+                {"entered": user, "athletes": viewer},
+            ],
+        }
+        return await self._sessions.find_one(met, {"_id": 1}) is not None
+
+    async def _blocked(self, one: str, other: str, _caller: Caller) -> None:
+        """Grants between the two are over by now: neither stays in a session of the other's."""
+        await self.part(one, other)
+        await self.part(other, one)
 
     async def part(self, athlete: str, trainer: str) -> None:
         """A grant ended or shrank: without a look at heart rate the athlete leaves the trainer's sessions."""

@@ -25,6 +25,7 @@ from fittracker.auth.sessions import Sessions
 from fittracker.auth.tickets import Tickets
 from fittracker.auth.tokens import AccessTokens
 from fittracker.background import Background
+from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
 from fittracker.clock import Clock
 from fittracker.coaching import Coaching
@@ -41,6 +42,8 @@ from fittracker.measurements import Measurements
 from fittracker.mongo import Database, open_database
 from fittracker.ownership import Ground as OwnershipGround
 from fittracker.ownership import Ownership, open_ownership
+from fittracker.people import People
+from fittracker.people_search import PeopleSearch
 from fittracker.redis import open_redis
 from fittracker.reports import Reports
 from fittracker.sealing import Seal
@@ -74,6 +77,9 @@ class Contexts:
     tickets: Tickets
     consoles: Consoles
     users: Users
+    people: People
+    people_search: PeopleSearch
+    blocks: Blocks
     ownership: Ownership
     measurements: Measurements
     reports: Reports
@@ -113,6 +119,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         )
         liveness = ground.liveness()
         contexts = _assemble(ground, liveness)
+        await contexts.people_search.index_names()
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
 
@@ -198,14 +205,15 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     limits = Limits(redis, ground.breaker, clock)
     tickets = Tickets(redis, ground.breaker, life_s=settings.ticket_s)
     sessions = ground.sessions(tokens, liveness)
-    grants = Grants(database, ground.control, ground.audit, clock)
+    blocks = Blocks(database, ground.control, ground.audit, clock)
+    grants = Grants(database, blocks, ground.control, ground.audit, clock)
+    coaching = Coaching(database, grants, blocks, ground.control, clock)
     series = HeartSeries(database)
     measurements = Measurements(database, clock)
-    coaching = Coaching(database, grants, ground.control, clock)
     device_tokens = DeviceTokens(database, liveness, ground.audit, clock)
     doors = Doors(sessions, device_tokens, liveness, grants, coaching)
     accounts = ground.accounts(sessions, limits)
-    users = Users(database, liveness, measurements, clock)
+    users = Users(database, liveness, measurements, ground.control, clock)
     workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)
     owning = OwnershipGround(
         settings=settings,
@@ -242,6 +250,9 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         device_tokens=device_tokens,
         tickets=tickets,
         consoles=Consoles(redis, ground.breaker, idle_s=settings.console_idle_s),
+        people=People(database, grants, coaching, blocks),
+        people_search=PeopleSearch(database, blocks),
+        blocks=blocks,
         users=users,
         ownership=open_ownership(owning),
         measurements=measurements,

@@ -33,6 +33,19 @@ class GrantEnded(msgspec.Struct, tag="grant_ended", frozen=True):
     trainer: str
 
 
+class Blocked(msgspec.Struct, tag="blocked", frozen=True):
+    """One of two people blocked the other: neither watches the other any more."""
+
+    user: str
+    other: str
+
+
+class SightChanged(msgspec.Struct, tag="sight_changed", frozen=True):
+    """A person shows less of themselves: whoever watches them is looked at again."""
+
+    user: str
+
+
 class StreamTaken(msgspec.Struct, tag="stream_taken", frozen=True):
     """A newer connection owns this heart-rate stream; whoever else held it lets go."""
 
@@ -69,7 +82,9 @@ class CloseSocket(msgspec.Struct, tag="close_socket", frozen=True):
     connection: str
 
 
-Message = SessionEnded | UserChanged | GrantEnded | StreamTaken | MembershipEnded | RollCall | CloseSocket
+SightEnded = GrantEnded | Blocked | SightChanged | MembershipEnded
+"""Somebody may see less than before."""
+Message = SessionEnded | UserChanged | StreamTaken | RollCall | CloseSocket | SightEnded
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final
 
 from pymongo.errors import DuplicateKeyError
 
 from fittracker.audit import Audit
+from fittracker.blocks import Blocks
 from fittracker.caller import SYSTEM, Caller
 from fittracker.clock import Clock, rfc3339
 from fittracker.control import Control, GrantEnded
@@ -28,14 +29,18 @@ Listener = Callable[[str, str], Awaitable[None]]
 class Grants:
     """Who may see what of whom. There is at most one grant in force from an athlete to a trainer."""
 
-    def __init__(self, database: Database, control: Control, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, blocks: Blocks, control: Control, audit: Audit, clock: Clock
+    ) -> None:
         self._database = database
+        self._blocks = blocks
         self._grants = database.grants
         self._users = database.users
         self._control = control
         self._audit = audit
         self._clock = clock
         self._listeners: list[Listener] = []
+        blocks.when_added(self._blocked)
 
     def when_ended(self, listener: Listener) -> None:
         """Call `listener(athlete, trainer)` whenever a grant ends, before the other workers hear of it."""
@@ -52,6 +57,17 @@ class Grants:
         """Those of the athletes who let this trainer see this kind of data now."""
         query = {"trainer": trainer, "athlete": {"$in": list(athletes)}, "data": kind, **self._in_force()}
         return {each["athlete"] async for each in self._grants.find(query, {"athlete": 1})}
+
+    async def granted(self, athlete: str, trainers: Collection[str], kind: str) -> set[str]:
+        """Those of the trainers who may see this kind of the athlete's data now."""
+        query = {"athlete": athlete, "trainer": {"$in": list(trainers)}, "data": kind, **self._in_force()}
+        return {each["trainer"] async for each in self._grants.find(query, {"trainer": 1})}
+
+    async def kinds(self, trainer: str, athlete: str) -> frozenset[str]:
+        """The kinds of the athlete's data that the trainer may see now."""
+        query = {"athlete": athlete, "trainer": trainer, **self._in_force()}
+        found = await self._grants.find_one(query, {"data": 1})
+        return frozenset(found["data"] if found else ())
 
     async def of_user(self, user: str) -> list[Document]:
         """The grants in force that a person gave or was given, newest first, each with the other's name."""
@@ -83,7 +99,8 @@ class Grants:
     ) -> Document:
         """Let a trainer see these kinds of data; an earlier grant to the same trainer is replaced.
 
-        NotFound where there is no such trainer, Invalid for a date in the past or an unknown kind.
+        NotFound where there is no such trainer (one who blocked the athlete, or whom the athlete blocked, is
+        none), Invalid for a date in the past or an unknown kind.
         """
         self._check(athlete, trainer, data, until)
         known = {"_id": trainer, "role": "trainer", "disabled_at": None, "verified_at": {"$ne": None}}
@@ -107,6 +124,9 @@ class Grants:
         """Make or change the grant in force; the one before, None where there was none."""
 
         async def work(session: Session) -> Document | None:
+            # In here, because a block at this very moment must find the grant, or the grant find the block.
+            if await self._blocks.between(athlete, trainer, session):
+                raise NotFound("There is no such trainer.")
             before = await self._grants.find_one_and_update(
                 {"athlete": athlete, "trainer": trainer, "active": True},
                 {
@@ -155,6 +175,9 @@ class Grants:
         """End those a person has `given` as an athlete, and those they `had` as a trainer; how many."""
         sides = [{side: user} for side, wanted in (("athlete", given), ("trainer", had)) if wanted]
         return await self._close_all({"$or": sides}, caller) if sides else 0
+
+    async def _blocked(self, one: str, other: str, caller: Caller) -> None:
+        await self.end_between(one, other, caller=caller)
 
     async def _close_all(self, query: Document, caller: Caller) -> int:
         ended = 0

@@ -90,7 +90,9 @@ INDEXES: tuple[Index, ...] = (
     Index("audit", ("address", "-_id")),
     Index("audit", ("request",)),
     Index("audit", ("at",)),
-    # people among themselves
+    # people among themselves; `search.name` is also how those are found who have none yet
+    Index("users", ("search.words",)),
+    Index("users", ("search.name", "_id")),
     Index("blocks", ("user", "other"), unique=True),
     Index("blocks", ("other", "user")),
     Index("blocks", ("user", "-created_at", "-_id")),

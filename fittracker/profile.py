@@ -11,6 +11,7 @@ from fittracker.alerts import AlertLimits
 from fittracker.errors import Invalid
 from fittracker.heart import check_reserve, maximum_rate
 from fittracker.mongo import Document
+from fittracker.search_words import search_field
 
 FIELDS: Final = (
     "name",
@@ -40,6 +41,7 @@ def new_person(
         **blank,
         **profile,
         "name": name,
+        "search": search_field(name),
         "time_zone": profile.get("time_zone") or "UTC",
         "zones": [],
         "preferences": {},

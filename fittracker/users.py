@@ -11,10 +11,12 @@ from pymongo import ReturnDocument
 
 from fittracker.auth.liveness import Liveness, State
 from fittracker.clock import Clock
+from fittracker.control import Control, SightChanged
 from fittracker.errors import Invalid, NotFound, PreconditionFailed
 from fittracker.measured import OF_PROFILE
 from fittracker.measurements import Measurements
 from fittracker.mongo import Database, Document, Session, transact
+from fittracker.observability import logger
 from fittracker.physiology import Physiology
 from fittracker.preferences import NOTIFICATIONS, stored
 from fittracker.profile import (
@@ -27,7 +29,11 @@ from fittracker.profile import (
     maximum_on,
     resting_on,
 )
+from fittracker.redis import OUTAGES
+from fittracker.search_words import search_field
 from fittracker.zones import complete, zones_on
+
+log = logger(__name__)
 
 # Never more than this leaves the collection: hashes of passwords and mailed tokens stay where they are.
 _SHOWN: Final = dict.fromkeys(
@@ -40,7 +46,12 @@ class Users:
     """The people, one at a time. Days are in the person's own time zone."""
 
     def __init__(
-        self, database: Database, liveness: Liveness, measurements: Measurements, clock: Clock
+        self,
+        database: Database,
+        liveness: Liveness,
+        measurements: Measurements,
+        control: Control,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._measurements = measurements
@@ -48,6 +59,7 @@ class Users:
         self._sessions = database.sessions
         self._device_tokens = database.device_tokens
         self._liveness = liveness
+        self._control = control
         self._clock = clock
 
     async def get(self, user: str) -> Document:
@@ -89,6 +101,8 @@ class Users:
         after = {**now, **changes}
         today = datetime.fromisoformat(self._day(after["time_zone"])).date()
         check_profile(after, today)
+        if "name" in changes:
+            changes = {**changes, "search": search_field(after["name"])}
         if any(field in changes for _, field in OF_PROFILE):
             changed = await self._measure(user, changes, version)
         else:
@@ -121,7 +135,10 @@ class Users:
             day = self._day(now["time_zone"])
             # Refused here, with the fields named, what a device would stumble over at its next stream.
             alert_limits({**now, "preferences": {}}, day).with_own(changes["alerts"])
-        return await self._update(user, paths, version)
+        changed = await self._update(user, paths, version)
+        if "privacy" in changes:
+            await self._tell_sight(user)
+        return changed
 
     async def set_notification(self, user: str, kind: str, channel: str, on: bool) -> Document:
         """Turn one kind of notification on or off for one channel; the person after it.
@@ -159,6 +176,13 @@ class Users:
         if changed is None:
             raise PreconditionFailed("It has changed since you read it; read it again.")
         return changed
+
+    async def _tell_sight(self, user: str) -> None:
+        """Whoever watches them and may not any more is shown nothing from this moment on."""
+        try:
+            await self._control.tell(SightChanged(user))
+        except OUTAGES:
+            log.warning("sight_change_not_told", user=user)
 
     async def _spread(self, person: Document) -> None:
         """Tell every sign-in the new name: it is kept with them, so that connecting costs no look here."""

@@ -175,10 +175,9 @@ async def my_heart_rate(call: Call) -> web.Response:
     raises=(NotFound, TooLarge),
 )
 async def heart_rate_of(call: Call) -> web.Response:
-    """The heart rate of an athlete who has granted a look at it."""
+    """The heart rate of an athlete who has made it public, or granted a look at it."""
     athlete = call.path("id")
-    if athlete != call.user and not await call.contexts.grants.allows(call.user, athlete, "heart_rate"):
-        raise NotFound("There is no such person.")
+    await call.contexts.people.check_recorded(call.user, athlete)
     return await _span(call, athlete)
 
 

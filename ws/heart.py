@@ -316,10 +316,14 @@ def tell_alert(realtime: Realtime, rooms: Sequence[str], user: str, alert: Alert
 
 @command("hr.watch", Athlete, Nothing)
 async def hr_watch(realtime: Realtime, connection: Connection, data: Athlete) -> Nothing:
-    """See an athlete's heart rate live: one's own, with their grant, or in a session that both belong to."""
-    if not await realtime.may_watch(_user(connection), data.user):
-        raise NotFound("There is nobody of that name to watch.")
-    await realtime.join(connection, f"heart:{data.user}")
+    """See a heart rate live: one's own, one that is public, with a grant, or in a session one shares."""
+    watcher = _user(connection)
+
+    async def check() -> None:
+        if not await realtime.may_watch(watcher, data.user):
+            raise NotFound("There is nobody of that name to watch.")
+
+    await realtime.enter(connection, f"heart:{data.user}", check)
     return NOTHING
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from fittracker import control
 from fittracker.background import end
 from fittracker.clock import rfc3339
 from fittracker.contexts import Contexts
-from fittracker.errors import NotFound
+from fittracker.errors import Failure, NotFound
 from fittracker.observability import logger
 from fittracker.telemetry import Telemetry
 from ws.broker import Broker
@@ -87,6 +87,7 @@ class Realtime:
         self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
+        self._sight_changes = 0
         self._second = (0, b"")
         self._turned = loop.time()
 
@@ -132,6 +133,22 @@ class Realtime:
             await asyncio.wait((confirmed,), timeout=CONFIRM_S)
         if room not in connection.rooms:
             raise NotFound("There is no such room.")
+
+    async def enter(self, connection: Connection, room: str, check: Callable[[], Awaitable[None]]) -> None:
+        """Check whether a socket may go into a room, and put it there; what `check` raises is raised.
+
+        Who loses the permission between the check and the joining was not there to be taken out: so where
+        anybody lost one meanwhile, it is checked again.
+        """
+        before = self._sight_changes
+        await check()
+        await self.join(connection, room)
+        if before != self._sight_changes:
+            try:
+                await check()
+            except Failure:
+                self.hub.leave(connection, room)
+                raise
 
     # -- life ----------------------------------------------------------------------------------------
 
@@ -227,15 +244,28 @@ class Realtime:
                 code = Close.BANNED if banned else Close.SIGNED_OUT
                 for connection in self.hub.of_user(user):
                     connection.close(code, "account changed")
+            case control.RollCall() | control.CloseSocket():
+                self.spawn(self.clerk.answer(message), name="roll-call")
+            case control.StreamTaken(stream=stream, worker=worker):
+                if worker != self.worker:
+                    self.telemetry.let_go(stream)
+            case _:
+                self._look_after(message)
+
+    def _look_after(self, message: control.SightEnded) -> None:
+        """Somebody may see less than before: what they see of it here ends now."""
+        self._sight_changes += 1
+        match message:
             case control.GrantEnded(athlete=athlete, trainer=trainer):
                 self.spawn(self._look_again(athlete, trainer), name="grant-ended")
+            case control.Blocked(user=user, other=other):
+                self.spawn(self._look_again(user, other), name="blocked")
+                self.spawn(self._look_again(other, user), name="blocked")
+            case control.SightChanged(user=user):
+                self.spawn(self._look_at_watchers(user), name="sight-changed")
             case control.MembershipEnded(room=room, user=user):
                 self._part(room, user)
                 self.spawn(self._look_at_all(user), name="membership-ended")
-            case control.RollCall() | control.CloseSocket():
-                self.spawn(self.clerk.answer(message), name="roll-call")
-            case control.StreamTaken(stream=stream, worker=worker) if worker != self.worker:
-                self.telemetry.let_go(stream)
 
     def _part(self, room: str, user: str) -> None:
         """Somebody is out of a room: they neither hear what is said there, nor is their heart shown."""
@@ -247,29 +277,32 @@ class Realtime:
 
     async def _look_at_all(self, user: str) -> None:
         """Somebody left a session: those who saw them, or whom they saw, because of it see them no more."""
-        room = self.hub.rooms.get(f"heart:{user}")
-        for watcher in [who.user for who in room.people()] if room else []:
-            await self._look_again(user, watcher)
+        await self._look_at_watchers(user)
         rooms = {name for connection in self.hub.of_user(user) for name in connection.rooms}
         for name in rooms:
             if name.startswith("heart:"):
                 await self._look_again(name.removeprefix("heart:"), user)
 
-    async def _look_again(self, athlete: str, trainer: str) -> None:
-        """The trainer may still see the athlete for another reason."""
+    async def _look_at_watchers(self, athlete: str) -> None:
+        """Everybody who watches this athlete here may still do so, or does so no more."""
+        room = self.hub.rooms.get(f"heart:{athlete}")
+        await self._close_watches(athlete, {who.user for who in room.people()} if room else set())
+
+    async def _look_again(self, athlete: str, watcher: str) -> None:
+        """The watcher may still see the athlete for another reason."""
         room = f"heart:{athlete}"
-        watching = [each for each in self.hub.of_user(trainer) if room in each.rooms]
-        if watching and not await self.may_watch(trainer, athlete):
-            for connection in watching:
-                self.hub.leave(connection, room)
+        if any(room in each.rooms for each in self.hub.of_user(watcher)):
+            await self._close_watches(athlete, {watcher})
+
+    async def _close_watches(self, athlete: str, watchers: set[str]) -> None:
+        allowed = await self.contexts.people.watching(athlete, watchers)
+        for watcher in watchers - allowed:
+            for connection in self.hub.of_user(watcher):
+                self.hub.leave(connection, f"heart:{athlete}")
 
     async def may_watch(self, watcher: str, athlete: str) -> bool:
-        """Oneself, an athlete's grant, or a coaching session that both belong to."""
-        if watcher == athlete:
-            return True
-        if await self.contexts.grants.allows(watcher, athlete, "heart_rate"):
-            return True
-        return await self.contexts.coaching.share_a_session(watcher, athlete)
+        """Whether this person may see this athlete's heart rate now."""
+        return await self.contexts.people.may_watch(watcher, athlete)
 
 
 async def _shut(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -100,9 +101,8 @@ async def check(
 @command("room.join", RoomJoin, RoomJoined)
 async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> RoomJoined:
     """Enter a room: what is said there reaches this socket from now on."""
-    await check(realtime, connection, data.room, DOORS)
     # First listen, then look: whoever arrives in between is seen twice rather than never.
-    await realtime.join(connection, data.room)
+    await realtime.enter(connection, data.room, partial(check, realtime, connection, data.room, DOORS))
     count = await realtime.presence.count(data.room)
     # Two thousand people who join at once must not each be sent the other 1,999.
     present = await realtime.presence.members(data.room) if count <= MOST_MEMBERS else []

@@ -14,6 +14,7 @@ from fittracker.auth.liveness import Liveness
 from fittracker.auth.passwords import Passwords
 from fittracker.auth.sessions import Sessions
 from fittracker.auth.tokens import AccessTokens
+from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
 from fittracker.clock import Clock
 from fittracker.coaching import Coaching
@@ -55,7 +56,9 @@ async def gather_crowd(settings: Settings, count: int, *, session: bool) -> Crow
         if not session:
             return Crowd(tokens, None)
         trainer, *_ = await founding.found_crowd(1, "trainer", PROFILE)
-        coaching = Coaching(database, Grants(database, control, audit, clock), control, clock)
+        blocks = Blocks(database, control, audit, clock)
+        grants = Grants(database, blocks, control, audit, clock)
+        coaching = Coaching(database, grants, blocks, control, clock)
         members = [person["_id"] for person in people]
         made = await coaching.store(trainer["_id"], "Load test", count, members, None, members)
         return Crowd(tokens, made["_id"])

@@ -12,6 +12,7 @@ from config.settings import Settings
 from fittracker.audit import Audit
 from fittracker.auth.founding import Founding
 from fittracker.auth.passwords import Passwords
+from fittracker.blocks import Blocks
 from fittracker.caller import OPERATOR
 from fittracker.clock import Clock
 from fittracker.coaching import Coaching
@@ -121,6 +122,7 @@ async def open_people(settings: Settings, clock: Clock) -> AsyncIterator[tuple[P
         Audit(database, clock).running() as audit,
     ):
         control = Control(redis)
-        grants = Grants(database, control, audit, clock)
-        coaching = Coaching(database, grants, control, clock)
+        blocks = Blocks(database, control, audit, clock)
+        grants = Grants(database, blocks, control, audit, clock)
+        coaching = Coaching(database, grants, blocks, control, clock)
         yield People(database, Founding(database, passwords, audit, clock), grants, coaching), database

@@ -36,6 +36,7 @@ def check_declared(method: str, path: str, status: int) -> None:
         pattern = re.sub(r"{\w+}", "[^/]+", route.path)
         if route.method == method and re.fullmatch(pattern, path.partition("?")[0]):
             assert status in statuses(route), f"{method} {route.path} answered {status}"
+            return  # the first that fits is the one that answers: /users/me is no /users/{id}
 
 
 async def eventually(ask: Callable[[], Awaitable[Found]], what: str, *, seconds: float = 10.0) -> Found:

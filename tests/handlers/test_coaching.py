@@ -50,7 +50,7 @@ async def test_a_session_in_the_future_is_planned(api: Api) -> None:
     made = await tina.post("/sessions", body)
     assert (made.data["state"], made.data["starts_at"]) == ("planned", starts_at)
     assert await api.contexts.coaching.belongs(made.data["id"], anna.id)
-    assert not await api.contexts.coaching.share_a_session(tina.id, anna.id)
+    assert not await api.contexts.coaching.sharing(anna.id, {tina.id})
 
 
 async def test_being_invited_shows_nothing_until_the_athlete_enters(api: Api) -> None:
@@ -60,12 +60,12 @@ async def test_being_invited_shows_nothing_until_the_athlete_enters(api: Api) ->
     assert made.status == 201
     coaching, session = api.contexts.coaching, made.data["id"]
     assert await coaching.belongs(session, bob.id)
-    assert not await coaching.share_a_session(tina.id, bob.id)
+    assert not await coaching.sharing(bob.id, {tina.id})
     assert not await coaching.enter(session, ulla.id)
     assert await coaching.enter(session, bob.id)
     assert await coaching.enter(session, bob.id)
-    assert await coaching.share_a_session(tina.id, bob.id)
-    assert not await coaching.share_a_session(ulla.id, bob.id)
+    assert await coaching.sharing(bob.id, {tina.id}) == {tina.id}
+    assert not await coaching.sharing(bob.id, {ulla.id})
 
 
 async def test_nobody_is_invited_who_does_not_exist(api: Api) -> None:

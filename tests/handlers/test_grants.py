@@ -92,8 +92,8 @@ async def test_c5_ending_a_grant_takes_the_athlete_out_of_the_trainers_sessions(
     session = made.data["id"]
     coaching = api.contexts.coaching
     assert await coaching.enter(session, anna.id)
-    assert await coaching.share_a_session(tina.id, anna.id)
+    assert await coaching.sharing(anna.id, {tina.id}) == {tina.id}
     await anna.post("/grants", {"trainer": tina.id, "data": ["workouts"]})
     assert not await coaching.belongs(session, anna.id)
-    assert not await coaching.share_a_session(tina.id, anna.id)
+    assert not await coaching.sharing(anna.id, {tina.id})
     assert await coaching.belongs(session, tina.id)

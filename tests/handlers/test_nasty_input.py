@@ -75,6 +75,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "notifications": {"social": {"mail": True}},
         "privacy": {"map": "public"},
     },
+    "POST /users/me/blocks": {"user": "f" * 24},
     "POST /users/{id}/report": {"reason": "spam", "text": "Buy\nthis"},
     "POST /users/me/measurements": {
         "kind": "weight",

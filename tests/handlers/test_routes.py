@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
@@ -23,7 +24,7 @@ every_route = pytest.mark.parametrize("each", TABLE, ids=NAMES)
 async def knock(api: Api, each: Route, token: str | None, id: str = "f" * 24) -> Answer:  # noqa: A002
     """Call a route with an empty body, which no route takes for more than a look at who calls."""
     body = {"json": {}} if each.body else {}
-    return await api.call(each.method, each.path.replace("{id}", id), token, **body)
+    return await api.call(each.method, re.sub(r"{\w+}", id, each.path), token, **body)
 
 
 @every_route
@@ -117,6 +118,19 @@ async def themselves(api: Api, owner: Person) -> str:
     return owner.id
 
 
+async def somebody_hidden(api: Api, owner: Person) -> str:
+    """The owner, who shows their profile to nobody."""
+    await owner.put("/users/me/preferences", {"privacy": {"profile": "private"}})
+    return owner.id
+
+
+async def somebody_blocked(api: Api, owner: Person) -> str:
+    """Whom the owner has blocked."""
+    blocked = await api.person("Bert")
+    await owner.post("/users/me/blocks", {"user": blocked.id})
+    return blocked.id
+
+
 FOREIGN: dict[str, Make] = {
     "/auth/sessions/{id}": a_session,
     "/auth/device-tokens/{id}": a_device_token,
@@ -127,42 +141,79 @@ FOREIGN: dict[str, Make] = {
     "/workouts/{id}": a_workout,
     "/workouts/{id}/heart-rate": a_workout,
     "/users/{id}/heart-rate": themselves,
+    "/users/{id}": somebody_hidden,
+    "/users/me/blocks/{id}": somebody_blocked,
+    "/users/{id}/report": themselves,
     "/users/me/measurements/{id}": a_measurement,
     "/users/{id}/measurements": themselves,
 }
+"""For each path with an id: a thing of the owner's that it could name."""
+FOR_OTHERS = {"POST /users/{id}/report"}
+"""What one does to others and never to oneself: these have no owner. Each new one is a decision."""
 WITH_ID = [each for each in TABLE if "{" in each.path and each.policy is not ADMIN]
 QUERIES = {"/users/{id}/heart-rate": "?from=0&to=1000"}
-BODIES: dict[str, dict[str, Any]] = {"/users/me/measurements/{id}": {"note": "theirs"}}
+BODIES: dict[str, dict[str, Any]] = {
+    "/users/me/measurements/{id}": {"note": "theirs"},
+    "/users/{id}/report": {"reason": "spam"},
+}
 
 
-@pytest.mark.parametrize("each", WITH_ID, ids=[f"{each.method} {each.path}" for each in WITH_ID])
-async def test_what_is_somebody_elses_is_not_there(api: Api, each: Route) -> None:
-    """For a user, an unrelated trainer and a former one: 404, as for what never was; nothing changes.
-
-    A route with an id that is not in FOREIGN fails here: somebody has to say what it could belong to.
-    """
-    owner = await api.person("Olga", role="trainer" if each.path.startswith("/sessions") else "user")
-    thing = await FOREIGN[each.path](api, owner)
+async def strangers(api: Api, owner: Person) -> list[tuple[str, Person]]:
+    """Everybody who is not the owner, with their roles; the last but one was the owner's trainer once."""
     former = await api.person("Fred", role="trainer")
     kinds = ["heart_rate", "workouts", "nutrition", "measurements"]
     given = await owner.post("/grants", {"trainer": former.id, "data": kinds})
     assert (await owner.delete(f"/grants/{given.data['id']}")).status == 204
-    path = each.path.replace("{id}", thing) + QUERIES.get(each.path, "")
-    never = each.path.replace("{id}", "f" * 24) + QUERIES.get(each.path, "")
+    return [
+        ("user", await api.person("Ulla")),
+        ("trainer", await api.person("Tom", role="trainer")),
+        ("trainer", former),
+        ("admin", await api.admin()),
+    ]
+
+
+@pytest.mark.parametrize("each", WITH_ID, ids=[f"{each.method} {each.path}" for each in WITH_ID])
+async def test_C1_what_is_somebody_elses_is_not_there(api: Api, each: Route) -> None:
+    """For another user, an unrelated trainer, a former one and an admin: 404, as for what never was.
+
+    Where the policy names a role, every other one gets 403, whatever the id is.
+    A route with an id that is not in FOREIGN fails here: somebody has to say what it could belong to.
+    """
+    name, roles = f"{each.method} {each.path}", each.policy.roles
+    owner = await api.person("Olga", role="trainer" if each.path.startswith("/sessions") else "user")
+    thing = await FOREIGN[each.path](api, owner)
+    others = await strangers(api, owner)
     body: dict[str, Any] = {"json": BODIES.get(each.path, {})} if each.body else {}
-    for other in (await api.person("Ulla"), await api.person("Tom", role="trainer"), former):
-        foreign = await api.call(each.method, path, other.access, **body)
-        nothing = await api.call(each.method, never, other.access, **body)
-        assert (foreign.status, foreign.code) == (nothing.status, nothing.code) == (404, "not_found")
-        assert foreign.data["detail"] == nothing.data["detail"]
-    assert (await api.call(each.method, path, owner.access, **body)).status in {200, 204}
+
+    async def ask(token: str | None, id: str) -> Answer:  # noqa: A002
+        path = re.sub(r"{\w+}", id, each.path) + QUERIES.get(each.path, "")
+        return await api.call(each.method, path, token, **body)
+
+    nobody = await ask(None, thing)
+    assert (nobody.status, nobody.code) == (401, "unauthenticated")
+    for role, other in others:
+        foreign, nothing = await ask(other.access, thing), await ask(other.access, "f" * 24)
+        if roles is not None and role not in roles:
+            assert (foreign.code, nothing.code) == ("forbidden", "forbidden"), role
+            continue
+        assert (nothing.status, nothing.code) == (404, "not_found"), role
+        if name in FOR_OTHERS:
+            assert foreign.status == each.status, role
+        else:
+            assert (foreign.status, foreign.code) == (404, "not_found"), role
+            assert foreign.data["detail"] == nothing.data["detail"]
+    own = (await ask(owner.access, thing)).status
+    if name in FOR_OTHERS:
+        assert own == 422
+    else:
+        assert own == (each.status if roles is None else 403)
 
 
 OF_ADMINS = [each for each in TABLE if "{" in each.path and each.policy is ADMIN]
 
 
 @pytest.mark.parametrize("each", OF_ADMINS, ids=[f"{each.method} {each.path}" for each in OF_ADMINS])
-async def test_what_is_for_administrators_tells_nobody_else_what_there_is(api: Api, each: Route) -> None:
+async def test_C1_what_is_for_administrators_tells_nobody_else_what_there_is(api: Api, each: Route) -> None:
     """Not even about oneself: it is refused alike for what there is and for what never was."""
     person = await api.person("Ulla")
     there, never = await knock(api, each, person.access, person.id), await knock(api, each, person.access)
@@ -175,7 +226,7 @@ async def test_what_is_for_administrators_tells_nobody_else_what_there_is(api: A
 # -- the table itself ----------------------------------------------------------------------------------
 
 
-async def test_every_path_of_the_running_application_is_of_the_table(api: Api) -> None:
+async def test_C2_every_path_of_the_running_application_is_of_the_table(api: Api) -> None:
     """A handler that was added beside the table would have no policy. Preflights are aiohttp-cors' own."""
     assert api.client.app is not None
     rest = next(each for each in api.client.app.router.resources() if each.canonical == PREFIX)
@@ -188,7 +239,7 @@ async def test_every_path_of_the_running_application_is_of_the_table(api: Api) -
     assert len([each for each in rest if each.method != "OPTIONS"]) == len(TABLE)
 
 
-def test_only_known_policies_are_used() -> None:
+def test_C2_only_known_policies_are_used() -> None:
     """A new kind of door has to be thought about here as well."""
     assert {each.policy for each in TABLE} <= {ANYBODY, SIGNED_IN, TRAINER, ADMIN}
 

@@ -28,7 +28,7 @@ async def test_with_a_session_they_all_belong_to_it(settings: Settings) -> None:
         users = [(await contexts.authenticator.authenticate(token)).user for token in crowd.tokens]
         for user in users:
             assert await contexts.coaching.belongs(crowd.session, user)
-        assert await contexts.coaching.share_a_session(users[0], users[1])
+        assert await contexts.coaching.sharing(users[1], {users[0]}) == {users[0]}
 
 
 async def test_nobody_signs_in_to_them_with_a_password(settings: Settings) -> None:

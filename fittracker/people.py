@@ -1,0 +1,92 @@
+"""What one person may see of another: the one place that decides, for REST and for the sockets.
+
+Whoever is blocked (in either direction), not verified, disabled or waiting for deletion is not there:
+NotFound, as for somebody who never was. Beyond what is public, a grant opens what it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from fittracker.blocks import Blocks
+from fittracker.coaching import Coaching
+from fittracker.errors import NotFound
+from fittracker.grants import Grants
+from fittracker.ids import is_id
+from fittracker.mongo import Database, Document
+from fittracker.preferences import visibility
+from fittracker.present import PRESENT
+
+_SHOWN: Final = {"name": 1, "role": 1, "created_at": 1, "weight_kg": 1, "preferences": 1}
+
+
+class People:
+    """Looks at people with the eyes of others."""
+
+    def __init__(self, database: Database, grants: Grants, coaching: Coaching, blocks: Blocks) -> None:
+        self._users = database.users
+        self._grants = grants
+        self._coaching = coaching
+        self._blocks = blocks
+
+    async def profile(self, viewer: str, user: str) -> Document:
+        """`_id`, `name`, `role`, `created_at`, and `weight_kg` only for who may see it.
+
+        NotFound where the viewer may not know that there is such a person.
+        """
+        person = await self._users.find_one({"_id": user, **PRESENT}, _SHOWN) if is_id(user) else None
+        if person is None or (viewer != user and await self._blocks.between(viewer, user)):
+            raise NotFound("There is no such person.")
+        given = await self._grants.kinds(viewer, user)
+        if viewer != user and not given and visibility(person, "profile") != "public":
+            await self._check_acquainted(viewer, user)
+        shown = {field: person[field] for field in ("_id", "name", "role", "created_at")}
+        if viewer == user or visibility(person, "weight") == "public" or "measurements" in given:
+            shown["weight_kg"] = person["weight_kg"]
+        return shown
+
+    async def _check_acquainted(self, viewer: str, user: str) -> None:
+        """NotFound unless the viewer lets this trainer see something, or both are in a coaching session."""
+        if await self._grants.kinds(user, viewer) or await self._coaching.introduced(viewer, user):
+            return
+        raise NotFound("There is no such person.")
+
+    # -- heart rate ----------------------------------------------------------------------------------
+
+    async def check_recorded(self, viewer: str, athlete: str) -> None:
+        """NotFound unless the viewer may see the heart rate that was recorded of this athlete.
+
+        That is: oneself, everybody where it is public, and who has a grant. A shared session shows the heart
+        while it lasts, never what was recorded before.
+        """
+        if viewer != athlete and not await self._seeing(athlete, {viewer}):
+            raise NotFound("There is no such person.")
+
+    async def may_watch(self, viewer: str, athlete: str) -> bool:
+        """Whether the viewer may see the athlete's heart rate live, now."""
+        return viewer in await self.watching(athlete, {viewer})
+
+    async def watching(self, athlete: str, viewers: Collection[str]) -> set[str]:
+        """Those of the viewers who may see the athlete's heart rate live, now.
+
+        Who may see what is recorded, and who is in a session that the athlete has entered.
+        """
+        seeing = {each for each in viewers if each == athlete}
+        others = set(viewers) - seeing
+        if others:
+            seeing |= await self._seeing(athlete, others, live=True)
+        return seeing
+
+    async def _seeing(self, athlete: str, others: Collection[str], *, live: bool = False) -> set[str]:
+        there = {"_id": athlete, **PRESENT}
+        person = await self._users.find_one(there, {"preferences": 1}) if is_id(athlete) else None
+        if person is None:
+            return set()
+        free = set(others) - await self._blocks.among(athlete, others)
+        if not free or visibility(person, "heart_rate") == "public":
+            return free
+        seeing = await self._grants.granted(athlete, free, "heart_rate")
+        if live and free - seeing:
+            seeing |= await self._coaching.sharing(athlete, free - seeing)
+        return seeing
