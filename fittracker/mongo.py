@@ -60,9 +60,16 @@ class Index:
 INDEXES: tuple[Index, ...] = (
     # accounts
     Index("users", ("email",), unique=True),
-    Index("users", ("verify.fingerprint",), unique=True, partial={"verify": {"$exists": True}}),
-    Index("users", ("reset.fingerprint",), unique=True, partial={"reset": {"$exists": True}}),
-    Index("users", ("email_change.fingerprint",), unique=True, partial={"email_change": {"$exists": True}}),
+    # what a mailed link proves; a query that names a fingerprint uses them, for it then exists
+    *(
+        Index(
+            "users",
+            (f"{field}.fingerprint", f"{field}.expires_at"),
+            unique=True,
+            partial={f"{field}.fingerprint": {"$exists": True}},
+        )
+        for field in ("verify", "reset", "email_change")
+    ),
     Index("users", ("deletion.fingerprint",), unique=True, partial={"deletion": {"$exists": True}}),
     # as administrators look for people
     Index("users", ("-created_at", "-_id")),
@@ -130,6 +137,14 @@ INDEXES: tuple[Index, ...] = (
     # mail
     Index("mails", ("urgency", "next_at")),
     Index("mails", ("expires_at",), expire_after_s=0),
+    # the weekly summary: who wants it, zone by zone; what was done is remembered for a month
+    Index(
+        "users",
+        ("time_zone", "_id"),
+        partial={"preferences.notifications.weekly_summary.mail": True},
+    ),
+    Index("weekly_rounds", ("expires_at",), expire_after_s=0),
+    Index("weekly_sent", ("expires_at",), expire_after_s=0),
     # the development mail box
     Index("dev_mails", ("-at",)),
 )
