@@ -78,6 +78,7 @@ INDEXES: tuple[Index, ...] = (
     Index("users", ("disabled_at", "-created_at", "-_id"), partial={"disabled_at": {"$type": "date"}}),
     # who registers and never verifies is forgotten
     Index("users", ("unverified_until",), expire_after_s=0),
+    Index("avatars", ("user",), unique=True),
     # one measurement of a kind at a moment; what was in force on a day is read from the index alone
     Index("measurements", ("user", "kind", "at"), unique=True),
     Index("measurements", ("user", "kind", "-at", "-_id", "value")),
