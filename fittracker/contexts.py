@@ -24,6 +24,7 @@ from fittracker.auth.passwords import Passwords
 from fittracker.auth.sessions import Sessions
 from fittracker.auth.tickets import Tickets
 from fittracker.auth.tokens import AccessTokens
+from fittracker.avatars import Avatars, open_sandbox
 from fittracker.background import Background
 from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
@@ -46,6 +47,11 @@ from fittracker.people import People
 from fittracker.people_search import PeopleSearch
 from fittracker.redis import open_redis
 from fittracker.reports import Reports
+from fittracker.roomlog.archive import Archive
+from fittracker.roomlog.log import RoomLog
+from fittracker.roomlog.record import Envelope
+from fittracker.roomlog.window import Window
+from fittracker.sandbox import Sandbox
 from fittracker.sealing import Seal
 from fittracker.users import Users
 from fittracker.workouts import Workouts
@@ -82,6 +88,7 @@ class Contexts:
     blocks: Blocks
     ownership: Ownership
     measurements: Measurements
+    avatars: Avatars
     reports: Reports
     grants: Grants
     coaching: Coaching
@@ -105,6 +112,8 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         audit = Audit(database, clock)
         await stack.enter_async_context(audit.running())
         background = await stack.enter_async_context(Background())
+        sandbox = await stack.enter_async_context(open_sandbox())
+        room_log = await stack.enter_async_context(_open_room_log(settings, database, clock))
         ground = _Ground(
             settings=settings,
             clock=clock,
@@ -114,6 +123,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
             audit=audit,
             mail=mail,
             background=background,
+            sandbox=sandbox,
             breaker=Breaker(clock),
             control=Control(redis),
         )
@@ -147,6 +157,7 @@ class _Ground:
     audit: Audit
     mail: Mail
     background: Background
+    sandbox: Sandbox
     breaker: Breaker
     control: Control
 
@@ -256,6 +267,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         users=users,
         ownership=open_ownership(owning),
         measurements=measurements,
+        avatars=Avatars(database, ground.sandbox, clock),
         reports=Reports(database, ground.audit, clock),
         grants=grants,
         coaching=coaching,

@@ -64,8 +64,9 @@ async def mine(call: Call) -> web.Response:
     raises=(NotFound,),
 )
 async def avatar(call: Call) -> web.Response:
-    """Somebody's picture, for everybody who is signed in."""
-    return await _picture(call, call.path("id"))
+    """The picture of somebody whose profile one may see."""
+    shown = await call.contexts.people.profile(call.user, call.path("id"))
+    return await _picture(call, shown["_id"])
 
 
 async def _picture(call: Call, user: str) -> web.Response:
