@@ -71,7 +71,7 @@ class Realtime:
             worker,
             deliver=self._deliver,
             control=self._heed,
-            reconnected=self._reconnected,
+            reconnected=self.reconnected,
         )
         self.presence = Presence(self.broker)
         self.hub = Hub(
@@ -87,7 +87,8 @@ class Realtime:
         self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
-        self._sight_changes = 0
+        self.sight_changes = 0
+        """How many messages have come after which somebody may see less."""
         self._second = (0, b"")
         self._turned = loop.time()
 
@@ -140,10 +141,10 @@ class Realtime:
         Who loses the permission between the check and the joining was not there to be taken out: so where
         anybody lost one meanwhile, it is checked again.
         """
-        before = self._sight_changes
+        before = self.sight_changes
         await check()
         await self.join(connection, room)
-        if before != self._sight_changes:
+        if before != self.sight_changes:
             try:
                 await check()
             except Failure:
@@ -220,8 +221,20 @@ class Realtime:
         else:
             self.hub.deliver(room, key, Outgoing(payload))
 
-    def _reconnected(self) -> None:
+    def reconnected(self) -> None:
+        """Redis is heard again: what was said meanwhile was not, so everything it may have been is done."""
         self.presence.announce(self._present)
+        self.spawn(self._look_at_everything(), name="look-at-everything")
+
+    async def _look_at_everything(self) -> None:
+        for name, room in tuple(self.hub.rooms.items()):
+            kind, _, subject = name.partition(":")
+            if kind == "heart":
+                await self._look_at_watchers(subject)
+            elif kind == "session":
+                for who in tuple(room.people()):
+                    if not await self.contexts.coaching.belongs(subject, who.user):
+                        self._part(name, who.user)
 
     def _present(self) -> Any:
         for room in self.hub.rooms.values():
@@ -254,7 +267,7 @@ class Realtime:
 
     def _look_after(self, message: control.SightEnded) -> None:
         """Somebody may see less than before: what they see of it here ends now."""
-        self._sight_changes += 1
+        self.sight_changes += 1
         match message:
             case control.GrantEnded(athlete=athlete, trainer=trainer):
                 self.spawn(self._look_again(athlete, trainer), name="grant-ended")
