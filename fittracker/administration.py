@@ -243,6 +243,10 @@ class Administration:
         ended = await transact(self._database, work)
         await self._doors.sessions.sweep(user, ended, "ended by an administrator")
 
+    async def end_session(self, user: str, sid: str, caller: Caller) -> None:
+        """End one session of a person; NotFound where they have no such."""
+        await self._doors.sessions.end(user, sid, caller)
+
 
 def _is_out(person: Mapping[str, Any]) -> bool:
     """Whether the account is disabled."""

@@ -122,3 +122,9 @@ async def user_sessions(call: Call) -> dict[str, Any]:
 async def end_user_sessions(call: Call) -> None:
     """Sign somebody out everywhere: tokens are worthless at once, sockets close. Device tokens stay."""
     await call.contexts.administration.end_sessions(call.path("id"), call.caller)
+
+
+@route("DELETE", "/admin/users/{id}/sessions/{session}", ADMIN, status=204, raises=(NotFound,))
+async def end_user_session(call: Call) -> None:
+    """Sign somebody out on one device."""
+    await call.contexts.administration.end_session(call.path("id"), call.path("session"), call.caller)

@@ -222,17 +222,23 @@ async def test_B10_sessions_are_listed_and_ended_one_by_one_and_all_at_once(
 
 
 async def test_B10_an_administrator_lists_and_ends_somebodys_sessions(people: People, on_stage: Set) -> None:
-    """All at once, everywhere; both are audited, and nobody else can."""
+    """One by one and all at once, everywhere; it is audited, and nobody else can."""
     anna, (ada,) = await people.athlete(), await people.crowd(1, "admin")
-    second = await people.sign_in(anna)
+    second, third = await people.sign_in(anna), await people.sign_in(anna)
     path = f"/admin/users/{anna.id}/sessions"
     async with on_stage(anna) as stage:
         _, listed = await stage.ask(0, "GET", path, ada.token)
-        assert {each["id"] for each in listed["items"]} == {anna.sid, second.sid}
+        assert {each["id"] for each in listed["items"]} == {anna.sid, second.sid, third.sid}
         assert {"id", "device", "address", "created_at", "last_used_at", "expires_at"} == set(
             listed["items"][0]
         )
         assert (await stage.ask(0, "DELETE", path, anna.token))[0] == 403
+        assert (await stage.ask(1, "DELETE", f"{path}/{third.sid}", anna.token))[0] == 403
+        began = time.monotonic()
+        assert (await stage.ask(1, "DELETE", f"{path}/{third.sid}", ada.token))[0] == 204
+        await stage.is_out_within(OUT_AFTER_CHANGE_S, began, third.token)
+        assert await stage.opens(second.token) == [True, True]
+        assert (await stage.ask(0, "DELETE", f"{path}/{ada.sid}", ada.token))[0] == 404
         began = time.monotonic()
         assert (await stage.ask(0, "DELETE", path, ada.token))[0] == 204
         assert await stage.codes_within(OUT_AFTER_CHANGE_S, began) == [SIGNED_OUT, SIGNED_OUT]
@@ -241,6 +247,7 @@ async def test_B10_an_administrator_lists_and_ends_somebodys_sessions(people: Pe
         told = people.contexts.database.audit.find({"target": anna.id, "actor": ada.id}, sort=[("_id", 1)])
         assert [(each["event"], each["detail"]) async for each in told] == [
             ("admin.looked", {"what": "sessions"}),
+            ("session.ended", {"sessions": [third.sid]}),
             ("admin.sessions_ended", {"sessions": 2}),
             ("admin.looked", {"what": "sessions"}),
         ]
