@@ -53,7 +53,9 @@ from fittracker.roomlog.record import Envelope
 from fittracker.roomlog.window import Window
 from fittracker.sandbox import Sandbox
 from fittracker.sealing import Seal
+from fittracker.unsubscribing import Unsubscribing
 from fittracker.users import Users
+from fittracker.weekly import Weekly
 from fittracker.workouts import Workouts
 
 
@@ -76,6 +78,8 @@ class Contexts:
     administration: Administration
     connections: Connections
     mail: Mail
+    unsubscribing: Unsubscribing
+    weekly: Weekly
     authenticator: Authenticator
     accounts: Accounts
     sessions: Sessions
@@ -141,6 +145,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         Duty("sign-ins", 1.0, liveness.settle_all),
         Duty("grants", 3.0, contexts.grants.end_expired),
         Duty("audit", 3_600.0, contexts.audit_keeping.look_after),
+        Duty("weekly", 300.0, contexts.weekly.send_due),
         *contexts.ownership.duties,
     )
 
@@ -255,6 +260,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         administration=Administration(database, doors, ground.audit, clock),
         connections=Connections(redis, ground.control, ground.audit),
         mail=ground.mail,
+        unsubscribing=Unsubscribing(database, origin=settings.public_origin),
+        weekly=Weekly(database, ground.mail, clock, origin=settings.public_origin),
         authenticator=Authenticator(tokens, tickets, liveness, clock),
         accounts=accounts,
         sessions=sessions,

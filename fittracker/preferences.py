@@ -19,7 +19,7 @@ NOTIFICATIONS: Final[Mapping[str, Mapping[str, bool]]] = {
     "account": {"socket": True, "mail": True, "push": False},
     "booking": {"socket": True, "mail": True, "push": True},
     "receipt": {"socket": False, "mail": True, "push": False},
-    "weekly_summary": {"socket": False, "mail": True, "push": False},
+    "weekly_summary": {"socket": False, "mail": False, "push": False},
     "social": {"socket": True, "mail": False, "push": True},
     "coaching": {"socket": True, "mail": False, "push": True},
     "challenge": {"socket": True, "mail": False, "push": True},

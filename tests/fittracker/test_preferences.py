@@ -14,8 +14,9 @@ NOBODY_SAID = {"preferences": {}}
 
 
 def test_while_nothing_was_said_the_defaults_count() -> None:
-    """A weekly summary by mail, no likes by mail."""
-    assert wants(NOBODY_SAID, "weekly_summary", "mail")
+    """Bookings by mail, no likes by mail, no figures of a heart by mail."""
+    assert wants(NOBODY_SAID, "booking", "mail")
+    assert not wants(NOBODY_SAID, "weekly_summary", "mail")
     assert not wants(NOBODY_SAID, "social", "mail")
     assert visibility(NOBODY_SAID, "profile") == "public"
     assert {visibility(NOBODY_SAID, field) for field in set(PRIVACY) - {"profile"}} == {"private"}
@@ -26,7 +27,7 @@ def test_what_was_said_counts_and_nothing_else_changes() -> None:
     person = {"preferences": {"notifications": {"social": {"mail": True}}, "privacy": {"map": "public"}}}
     assert wants(person, "social", "mail")
     assert wants(person, "social", "push")
-    assert wants(person, "weekly_summary", "mail")
+    assert not wants(person, "weekly_summary", "mail")
     assert (visibility(person, "map"), visibility(person, "weight")) == ("public", "private")
 
 

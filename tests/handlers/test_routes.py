@@ -257,6 +257,8 @@ def test_what_anybody_may_call_is_a_short_list() -> None:
         "/auth/email/confirm",
         "/auth/console/login",
         "/auth/refresh",
+        "/mail/unsubscribe",
+        "/mail/resubscribe",
         "/openapi.json",
         "/docs",
     }

@@ -193,7 +193,7 @@ async def test_a_new_person_sees_what_follows_while_nothing_is_set(api: Api) -> 
     }
     assert set(found["notifications"]) == set(NOTIFICATIONS)
     assert found["notifications"]["security"] == {"socket": True, "mail": True, "push": True}
-    assert found["notifications"]["weekly_summary"] == {"socket": False, "mail": True, "push": False}
+    assert found["notifications"]["weekly_summary"] == {"socket": False, "mail": False, "push": False}
 
 
 async def test_a_cell_changes_alone(api: Api) -> None:
@@ -202,10 +202,10 @@ async def test_a_cell_changes_alone(api: Api) -> None:
     before = (await anna.get("/users/me/preferences")).data
     answer = await anna.put(
         "/users/me/preferences",
-        {"notifications": {"weekly_summary": {"mail": False}}, "privacy": {"heart_rate": "public"}},
+        {"notifications": {"weekly_summary": {"mail": True}}, "privacy": {"heart_rate": "public"}},
     )
     assert answer.status == 200
-    before["notifications"]["weekly_summary"]["mail"] = False
+    before["notifications"]["weekly_summary"]["mail"] = True
     before["privacy"]["heart_rate"] = "public"
     assert answer.data == before
     again = await anna.put("/users/me/preferences", {"notifications": {"social": {"push": False}}})
