@@ -90,15 +90,15 @@ class EmailChange:
         user, sid = person["_id"], wish["sid"]
         caller = replace(caller, user=user)
         try:
-            ended = await self._store({**query, "_id": user}, wish, caller)
+            ended = await self._store({**query, "_id": user}, person, caller)
         except DuplicateKeyError as error:
             raise worthless() from error
         await self._sessions.sweep(user, ended, REASON, but=sid)
         await self._guard.passed(wish["email"])
-        await self._letters.report(person["email"], "email_changed", caller)
 
-    async def _store(self, query: Document, wish: dict[str, Any], caller: Caller) -> list[str]:
-        user, address, now = query["_id"], wish["email"], self._clock.utc()
+    async def _store(self, query: Document, person: Document, caller: Caller) -> list[str]:
+        wish: dict[str, Any] = person[NEW_EMAIL.field]
+        user, address, now = person["_id"], wish["email"], self._clock.utc()
 
         async def work(session: Session) -> list[str]:
             # Somebody may have registered it without ever proving it theirs; now somebody else has.
@@ -115,6 +115,7 @@ class EmailChange:
             if not changed.matched_count:
                 raise worthless()  # another one was quicker with the same link
             await self._audit.record("email.changed", caller, target=user, session=session)
+            await self._letters.report(person, "email_changed", caller, session=session)  # to the old one
             return await self._sessions.mark_all(user, REASON, session, but=wish["sid"])
 
         return await transact(self._database, work)

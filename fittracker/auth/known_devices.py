@@ -49,7 +49,7 @@ class KnownDevices:
         devices = before.get("devices") if before else None
         if not devices or any(each["mark"] == mark for each in devices):
             return False
-        await self._letters.report(person["email"], "new_sign_in", caller)
+        await self._letters.report(person, "new_sign_in", caller)
         return True
 
 

@@ -9,6 +9,7 @@ from fittracker.clock import Clock, rfc3339
 from fittracker.ids import fingerprint
 from fittracker.limits import Bucket, Limits
 from fittracker.mail import Mail
+from fittracker.mongo import Document, Session
 from fittracker.observability import logger
 
 log = logger(__name__)
@@ -42,11 +43,26 @@ class Letters:
         if await self.may_write(to, template):
             await self._mail.queue(to, template, **values)
 
-    async def report(self, to: str, template: str, caller: Caller, /, **values: Any) -> None:
-        """Tell the owner what was done with the account: when, with which device, from which address."""
-        await self.write(
-            to,
+    async def report(
+        self,
+        person: Document,
+        template: str,
+        caller: Caller,
+        /,
+        *,
+        session: Session | None = None,
+        **values: Any,
+    ) -> None:
+        """Tell the owner what was done with the account: when, with which device, from which address.
+
+        With `session` the letter is a part of that transaction. It goes to the address in `person`, which
+        may be the one they have just left.
+        """
+        await self._mail.queue(
+            person["email"],
             template,
+            user=person["_id"],
+            session=session,
             at=rfc3339(self._clock.utc()),
             device=caller.device or UNKNOWN,
             address=caller.address or UNKNOWN,

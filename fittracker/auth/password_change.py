@@ -49,7 +49,6 @@ class PasswordChange:
         chosen = await choose(self._passwords, person, password)
         ended = await self._store(person, sid, chosen, caller)
         await self._sessions.sweep(user, ended, REASON, but=sid)
-        await self._letters.report(person["email"], "password_changed", caller)
 
     async def _store(self, person: Document, sid: str, chosen: NewPassword, caller: Caller) -> list[str]:
         user, now = person["_id"], self._clock.utc()
@@ -66,6 +65,7 @@ class PasswordChange:
             if not changed.matched_count:
                 raise Conflict("The password was changed meanwhile.")
             await self._audit.record("password.changed", caller, target=user, session=session)
+            await self._letters.report(person, "password_changed", caller, session=session)
             return await self._sessions.mark_all(user, REASON, session, but=sid)
 
         return await transact(self._database, work)

@@ -105,7 +105,6 @@ class Recovery:
         ended = await self._store(query, person, chosen, caller)
         await self._sessions.sweep(person["_id"], ended, "password reset")
         await self._guard.passed(person["email"])
-        await self._letters.report(person["email"], "password_changed", caller)
 
     async def _store(
         self, query: Document, person: Document, chosen: NewPassword, caller: Caller
@@ -124,6 +123,7 @@ class Recovery:
             if person["verified_at"] is None:
                 await self._audit.record("account.verified", caller, target=user, session=session)
             await self._audit.record("password.reset", caller, target=user, session=session)
+            await self._letters.report(person, "password_changed", caller, session=session)
             return await self._sessions.mark_all(user, "password reset", session)
 
         return await transact(self._database, work)

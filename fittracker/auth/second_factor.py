@@ -73,14 +73,11 @@ class SecondFactor:
         if step is None:
             raise Invalid("The code is wrong.", fields={"code": "is wrong"})
         codes = new_recovery_codes()
-        await self._turn_on(user, pending["key"], step, codes, caller)
-        await self._letters.report(person["email"], "totp_changed", caller, change="on")
+        await self._turn_on(person, step, codes, caller)
         return codes
 
-    async def _turn_on(
-        self, user: str, key: dict[str, Any], step: int, codes: list[str], caller: Caller
-    ) -> None:
-        now = self._clock.utc()
+    async def _turn_on(self, person: Document, step: int, codes: list[str], caller: Caller) -> None:
+        user, key, now = person["_id"], person["totp_pending"]["key"], self._clock.utc()
         factor = {
             "key": key,
             "last_step": step,  # the code that confirmed it is used up as well
@@ -97,6 +94,7 @@ class SecondFactor:
             if not changed.matched_count:
                 raise Conflict("It was turned on, or started anew, at this very moment.")
             await self._audit.record("totp.enabled", caller, target=user, session=session)
+            await self._letters.report(person, "totp_changed", caller, session=session, change="on")
 
         await transact(self._database, work)
 
@@ -113,9 +111,9 @@ class SecondFactor:
             if not changed.matched_count:
                 raise Conflict("The second factor is not on.")
             await self._audit.record("totp.disabled", caller, target=user, session=session)
+            await self._letters.report(person, "totp_changed", caller, session=session, change="off")
 
         await transact(self._database, work)
-        await self._letters.report(person["email"], "totp_changed", caller, change="off")
 
     # -- asking for it -------------------------------------------------------------------------------
 
@@ -151,7 +149,7 @@ class SecondFactor:
     async def _spend_recovery(self, person: Document, printed: str, caller: Caller) -> bool:
         user = person["_id"]
 
-        async def work(session: Session) -> int | None:
+        async def work(session: Session) -> bool:
             after = await self._users.find_one_and_update(
                 {"_id": user, "totp.recovery": printed},
                 {"$pull": {"totp.recovery": printed}},
@@ -160,16 +158,13 @@ class SecondFactor:
                 session=session,
             )
             if after is None:
-                return None
+                return False
             left = len(after["totp"]["recovery"])
             await self._audit.record("recovery_code.used", caller, target=user, session=session, left=left)
-            return left
+            await self._letters.report(person, "recovery_code_used", caller, session=session, left=left)
+            return True
 
-        left = await transact(self._database, work)
-        if left is None:
-            return False
-        await self._letters.report(person["email"], "recovery_code_used", caller, left=left)
-        return True
+        return await transact(self._database, work)
 
     def _step(self, key: dict[str, Any], code: str) -> int | None:
         """Whose step this code is; None also where the secret was sealed with a key that is gone."""
