@@ -94,6 +94,7 @@ class Contexts:
     measurements: Measurements
     avatars: Avatars
     reports: Reports
+    room_log: RoomLog
     grants: Grants
     coaching: Coaching
     series: HeartSeries
@@ -126,6 +127,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
             passwords=passwords,
             audit=audit,
             mail=mail,
+            room_log=room_log,
             background=background,
             sandbox=sandbox,
             breaker=Breaker(clock),
@@ -136,6 +138,16 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         await contexts.people_search.index_names()
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
+
+
+@asynccontextmanager
+async def _open_room_log(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[RoomLog]:
+    """What is said in rooms; its Redis client speaks bytes, for what rests there is sealed."""
+    envelope = Envelope(Seal(settings.token_keys, "rooms"))
+    async with open_redis(settings.redis_url, text=False) as redis:
+        room_log = RoomLog(Window(redis, envelope), Archive(database, envelope), clock)
+        async with room_log.running():
+            yield room_log
 
 
 def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
@@ -161,6 +173,7 @@ class _Ground:
     passwords: Passwords
     audit: Audit
     mail: Mail
+    room_log: RoomLog
     background: Background
     sandbox: Sandbox
     breaker: Breaker
@@ -242,6 +255,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         doors=doors,
         users=users,
         workouts=workouts,
+        measurements=measurements,
         clock=clock,
     )
     return Contexts(
@@ -276,6 +290,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         measurements=measurements,
         avatars=Avatars(database, ground.sandbox, clock),
         reports=Reports(database, ground.audit, clock),
+        room_log=ground.room_log,
         grants=grants,
         coaching=coaching,
         series=series,

@@ -58,13 +58,16 @@ def presence_key(room: str) -> str:
 
 
 @asynccontextmanager
-async def open_redis(url: str) -> AsyncIterator[Redis]:
-    """A client whose calls fail within 10 s, at once where nobody listens; it belongs to the running loop."""
+async def open_redis(url: str, *, text: bool = True) -> AsyncIterator[Redis]:
+    """A client whose calls fail within 10 s, at once where nobody listens; it belongs to the running loop.
+
+    Answers are `text`, or else bytes.
+    """
     # Made once: each new connection would read the version of redis-py from its files, which takes 0.5 ms.
     driver = DriverInfo()
     client = Redis.from_url(
         url,
-        decode_responses=True,
+        decode_responses=text,
         socket_timeout=5,
         socket_connect_timeout=5,
         # Once, for a pooled connection that a restart of Redis left behind; redis-py's default is ten times.

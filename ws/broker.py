@@ -59,6 +59,7 @@ class Broker:
         deliver: Deliver,
         control: Callable[[bytes], None],
         reconnected: Callable[[], None],
+        listening: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = url
         self.worker = worker
@@ -66,6 +67,7 @@ class Broker:
         self._deliver = deliver
         self._control = control
         self._reconnected = reconnected
+        self._listening = listening
         self._probe = f"probe:{worker}".encode()
         self._fixed = (CONTROL_CHANNEL.encode(), LISTENING, self._probe)
         self._wanted: set[str] = set()
@@ -267,6 +269,8 @@ class Broker:
         future = self._waiting.pop(room, None)
         if future is not None and not future.done():
             future.set_result(None)
+        if channel == self._probe:
+            self._listening()  # the last one: all rooms are listened to, perhaps after a break
 
     def _message(self, channel: bytes, body: bytes) -> None:
         if channel.startswith(b"room:"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from fittracker.errors import RateLimited, TooLarge
@@ -41,6 +41,10 @@ class Attendance(Protocol):
 
 TELEMETRY = b"t"
 EVENT = b"e"
+SAID = b"d"
+"""An event of a room's log, as Redis itself publishes it; its key is `<epoch> <number>`."""
+RENEWED = b"g"
+"""A room's log has a new epoch, likewise."""
 
 
 class Hub:
@@ -57,7 +61,9 @@ class Hub:
         rooms_per_connection: int,
         sockets_per_user: int,
         sockets_per_address: int,
+        closed: Callable[[str], None] = lambda _room: None,
     ) -> None:
+        """`closed` is told the name of each room that has lost its last member here."""
         self._loop = loop
         self._bus = bus
         self._attendance = attendance
@@ -66,6 +72,7 @@ class Hub:
         self._rooms_per_connection = rooms_per_connection
         self._sockets_per_user = sockets_per_user
         self._sockets_per_address = sockets_per_address
+        self._closed = closed
         self.connections: dict[str, Connection] = {}
         self.rooms: dict[str, Room] = {}
         self._addresses: Counter[str] = Counter()
@@ -148,6 +155,7 @@ class Hub:
             room.close()
             del self.rooms[name]
             self._bus.unsubscribe(name)
+            self._closed(name)
 
     # -- fan-out -------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -21,18 +21,21 @@ from fittracker.clock import rfc3339
 from fittracker.contexts import Contexts
 from fittracker.errors import Failure, NotFound
 from fittracker.observability import logger
+from fittracker.roomlog.record import Place
 from fittracker.telemetry import Telemetry
 from ws.broker import Broker
 from ws.commands import Registry
 from ws.connection import Connection
 from ws.frames import Close, Outgoing, decoders, event
-from ws.hub import TELEMETRY, Hub
+from ws.hub import RENEWED, SAID, TELEMETRY, Hub
 from ws.presence import Presence
+from ws.readers import Readers
 from ws.roll_call import Clerk
 from ws.wheel import Wheel
 from ws.writer import Writer
 
 log = logger(__name__)
+T = TypeVar("T")
 
 CONFIRM_S = 2.0
 """How long a joining socket waits for Redis."""
@@ -72,6 +75,7 @@ class Realtime:
             deliver=self._deliver,
             control=self._heed,
             reconnected=self.reconnected,
+            listening=self._listening,
         )
         self.presence = Presence(self.broker)
         self.hub = Hub(
@@ -83,7 +87,9 @@ class Realtime:
             rooms_per_connection=settings.ws_rooms,
             sockets_per_user=settings.ws_sockets_per_user,
             sockets_per_address=settings.ws_sockets_per_address,
+            closed=self._closed,
         )
+        self.readers = Readers(self.hub, contexts.room_log, self.join, self.spawn)
         self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
@@ -135,21 +141,28 @@ class Realtime:
         if room not in connection.rooms:
             raise NotFound("There is no such room.")
 
-    async def enter(self, connection: Connection, room: str, check: Callable[[], Awaitable[None]]) -> None:
-        """Check whether a socket may go into a room, and put it there; what `check` raises is raised.
+    async def enter(
+        self,
+        connection: Connection,
+        room: str,
+        check: Callable[[], Awaitable[None]],
+        go_in: Callable[[], Awaitable[T]],
+    ) -> T:
+        """Check whether a socket may go into a room, and let it; what `check` raises is raised.
 
         Who loses the permission between the check and the joining was not there to be taken out: so where
         anybody lost one meanwhile, it is checked again.
         """
         before = self.sight_changes
         await check()
-        await self.join(connection, room)
+        entered = await go_in()
         if before != self.sight_changes:
             try:
                 await check()
             except Failure:
                 self.hub.leave(connection, room)
                 raise
+        return entered
 
     # -- life ----------------------------------------------------------------------------------------
 
@@ -182,6 +195,14 @@ class Realtime:
         self.spawn(
             _shut(connection.socket, connection.transport, code, reason), name=f"close-{connection.id}"
         )
+
+    def leave(self, connection: Connection) -> None:
+        """The peer closed, or has to, and aiohttp answered it: give it a moment to read what is left.
+
+        A transport that is closed waits until everything is read; a peer that never reads would keep it.
+        """
+        if connection.open and connection.transport.get_write_buffer_size():
+            self.loop.call_later(CLOSE_S, connection.transport.abort)
 
     async def drain(self) -> None:
         """Let everybody go: tell them when to come back, store what was accepted, close over `drain_s`."""
@@ -218,8 +239,19 @@ class Realtime:
     def _deliver(self, room: str, kind: bytes, key: str, payload: bytes) -> None:
         if kind == TELEMETRY:
             self.hub.deliver_telemetry(room, key, payload)
+        elif kind == SAID:
+            self.readers.hear(room, _place(key), payload)
+        elif kind == RENEWED:
+            self.readers.renew(room, _place(key))
         else:
             self.hub.deliver(room, key, Outgoing(payload))
+
+    def _closed(self, room: str) -> None:
+        self.readers.forget(room)
+
+    def _listening(self) -> None:
+        """All rooms are listened to; where that was interrupted, something may have been missed."""
+        self.readers.look_again()
 
     def reconnected(self) -> None:
         """Redis is heard again: what was said meanwhile was not, so everything it may have been is done."""
@@ -333,6 +365,11 @@ async def _shut(
     finally:
         if transport.get_write_buffer_size():
             transport.abort()
+
+
+def _place(key: str) -> Place:
+    epoch, _, seq = key.partition(" ")
+    return Place(epoch, int(seq))
 
 
 def new_worker_id() -> str:

@@ -10,9 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from fittracker.errors import Invalid, NotFound, Unauthenticated
+from fittracker.roomlog.record import Place
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
+from ws.frames import Encoding
 from ws.presence import Member
+from ws.readers import Entered
 from ws.realtime import Realtime
 
 MOST_MEMBERS: Final = 100
@@ -79,6 +82,9 @@ async def _own(_realtime: Realtime, user: str, subject: str) -> bool:
 Check = Callable[[Realtime, str, str], Awaitable[bool]]
 KINDS: Final[dict[str, Check]] = {"session": _session, "heart": _heart, "user": _own}
 """Who may look into a room."""
+LOGGED: Final = frozenset({"session", "user"})
+"""Where durable events are said; the others have no epoch, and nothing to recover."""
+NO_LOG: Final = Entered(None, False, [])
 DOORS: Final[dict[str, Check]] = {**KINDS, "session": _enter_session}
 """Who may go in, and what going in means: an athlete agrees to be seen in that session."""
 
@@ -102,12 +108,39 @@ async def check(
 async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> RoomJoined:
     """Enter a room: what is said there reaches this socket from now on."""
     # First listen, then look: whoever arrives in between is seen twice rather than never.
-    await realtime.enter(connection, data.room, partial(check, realtime, connection, data.room, DOORS))
+    checking = partial(check, realtime, connection, data.room, DOORS)
+    entered = await realtime.enter(
+        connection, data.room, checking, partial(_go_in, realtime, connection, data)
+    )
     count = await realtime.presence.count(data.room)
     # Two thousand people who join at once must not each be sent the other 1,999.
     present = await realtime.presence.members(data.room) if count <= MOST_MEMBERS else []
-    # Telemetry has no history: a room without durable events has no epoch, and nothing to recover.
-    return RoomJoined(data.room, None, 0, False, [], present, len(present) or count)
+    place = entered.place
+    return RoomJoined(
+        data.room,
+        place.epoch if place else None,
+        place.seq if place else 0,
+        entered.recovered,
+        _readable(connection, entered.events),
+        present,
+        len(present) or count,
+    )
+
+
+def _readable(connection: Connection, events: list[msgspec.Raw]) -> list[Any]:
+    """Events are kept as JSON; the other encoding needs what they say."""
+    if connection.encoding is Encoding.JSON:
+        return list(events)
+    return [msgspec.json.decode(each) for each in events]
+
+
+async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> Entered:
+    """Put the socket into the room; from which place on it hears what is said there."""
+    if data.room.partition(":")[0] in LOGGED:
+        since = Place(data.since.epoch, data.since.seq) if data.since else None
+        return await realtime.readers.enter(connection, data.room, since)
+    await realtime.join(connection, data.room)
+    return NO_LOG
 
 
 @command("room.leave", Room, Nothing)

@@ -1,0 +1,212 @@
+"""Rooms with a log, on sockets: everybody hears everything once and in order, also after having been away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from fittracker.roomlog.log import Confirmed
+from fittracker.roomlog.record import Place
+from fittracker.roomlog.window import window_key
+from tests.house import House
+from tests.peer import JSON, MSGPACK, Peer, connect
+from tests.people import People, Person
+from ws.link import pack
+
+
+@pytest.fixture
+async def trainer(people: People) -> Person:
+    """Whose session it is."""
+    return await people.trainer()
+
+
+@pytest.fixture
+async def room(people: People, trainer: Person) -> str:
+    """A session's room, and its log."""
+    return f"session:{await people.session(trainer, [])}"
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """For breaking things."""
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+async def say(house: House, room: str, text: str) -> Confirmed:
+    """Somebody says something in the room, on whatever worker."""
+    log = house.people.contexts.room_log
+    return await log.say(room, "session.cue", {"text": text}, by="a" * 24, client_id=str(uuid4()))
+
+
+async def hears(peer: Peer, *texts: str) -> None:
+    """The peer gets exactly these, in this order."""
+    assert [(await peer.expect("session.cue"))["text"] for _ in texts] == list(texts)
+
+
+async def listen(house: House, redis: Redis, room: str, command: str, listeners: int) -> None:
+    """Do something to the server's listening connection behind its back."""
+    listener = house.realtime.broker._listener
+    assert listener is not None
+    listener.send(pack((command.encode(), f"room:{room}".encode())))
+    while (await redis.pubsub_numsub(f"room:{room}"))[0][1] != listeners:
+        await asyncio.sleep(0.001)
+
+
+def texts(joined: dict[str, Any]) -> list[str]:
+    """What came with an answer."""
+    return [each["data"]["text"] for each in joined["events"]]
+
+
+async def test_who_is_in_the_room_hears_what_is_said_with_its_place(
+    house: House, trainer: Person, room: str
+) -> None:
+    """From the number after the one that the answer names."""
+    await say(house, room, "before")
+    async with connect(house.url, trainer.token) as peer:
+        joined = await peer.call("room.join", room=room)
+        assert (joined["seq"], joined["recovered"], joined["events"]) == (1, False, [])
+        await say(house, room, "after")
+        event = await peer.event("session.cue")
+    assert (event["room"], event["seq"], event["epoch"]) == (room, 2, joined["epoch"])
+    assert event["data"] == {"text": "after"}
+
+
+@pytest.mark.parametrize("protocol", [JSON, MSGPACK])
+async def test_who_comes_back_gets_what_was_missed(
+    house: House, trainer: Person, room: str, protocol: str
+) -> None:
+    """In both encodings, exactly as it would have come, then what follows."""
+    options = {"protocols": (protocol,)}
+    async with connect(house.url, trainer.token, **options) as peer:
+        joined = await peer.call("room.join", room=room)
+        await say(house, room, "one")
+        live = await peer.event("session.cue")
+    for text in ("two", "three"):
+        await say(house, room, text)
+    async with connect(house.url, trainer.token, **options) as peer:
+        since = {"epoch": joined["epoch"], "seq": joined["seq"]}
+        again = await peer.call("room.join", room=room, since=since)
+        assert (again["recovered"], texts(again)) == (True, ["one", "two", "three"])
+        assert again["events"][0] == live
+        await say(house, room, "four")
+        await hears(peer, "four")
+
+
+async def test_nothing_is_lost_or_doubled_while_somebody_comes_in(
+    house: House, trainer: Person, room: str
+) -> None:
+    """Forty sockets come back one after the other while somebody does not stop talking."""
+    first = await say(house, room, "0")
+    total = 60
+
+    async def talk() -> None:
+        for number in range(1, total + 1):
+            await say(house, room, str(number))
+
+    async def come() -> list[str]:
+        async with connect(house.url, trainer.token) as peer:
+            since = {"epoch": first.place.epoch, "seq": first.place.seq}
+            joined = await peer.call("room.join", room=room, since=since)
+            assert joined["recovered"]
+            heard = texts(joined)
+            while len(heard) < total:
+                heard.append((await peer.expect("session.cue"))["text"])
+            return heard
+
+    async def come_late(number: int) -> list[str]:
+        while (await house.people.contexts.room_log.head(room)).seq < number:
+            await asyncio.sleep(0.001)
+        return await come()
+
+    heard = await asyncio.gather(*(come_late(number) for number in range(40)), talk())
+    expected = [str(number) for number in range(1, total + 1)]
+    assert all(each == expected for each in heard[:-1])
+
+
+async def test_what_did_not_arrive_is_fetched(house: House, trainer: Person, room: str, redis: Redis) -> None:
+    """A message of Redis gets lost: the next one shows it, and both come in order."""
+    async with connect(house.url, trainer.token) as peer:
+        await peer.call("room.join", room=room)
+        await listen(house, redis, room, "UNSUBSCRIBE", 0)
+        await say(house, room, "one")
+        await say(house, room, "two")
+        await listen(house, redis, room, "SUBSCRIBE", 1)
+        await say(house, room, "three")
+        await hears(peer, "one", "two", "three")
+
+
+async def test_what_was_said_while_the_connection_was_cut_is_fetched(
+    house: House, trainer: Person, room: str
+) -> None:
+    """Nothing follows it that would show that it is missing: the worker looks by itself."""
+    async with connect(house.url, trainer.token) as peer:
+        await peer.call("room.join", room=room)
+        listener = house.realtime.broker._listener
+        assert listener is not None
+        listener.abort()
+        await say(house, room, "nobody listened")
+        await hears(peer, "nobody listened")
+
+
+async def test_a_redis_that_forgot_is_told_as_a_gap(
+    house: House, trainer: Person, room: str, redis: Redis
+) -> None:
+    """Who is there hears that the history has to be read again, and goes on from there."""
+    async with connect(house.url, trainer.token) as peer:
+        joined = await peer.call("room.join", room=room)
+        before = await say(house, room, "before")
+        await hears(peer, "before")
+        await redis.flushall()
+        await say(house, room, "after")
+        gap = await peer.event("room.gap")
+        assert (gap["room"], gap["data"]["recovered"]) == (room, False)
+        assert gap["data"]["epoch"] != joined["epoch"]
+        await hears(peer, "after")
+        since = {"epoch": before.place.epoch, "seq": before.place.seq}
+        again = await peer.call("room.join", room=room, since=since)
+        assert (again["recovered"], again["events"], again["epoch"]) == (False, [], gap["data"]["epoch"])
+
+
+async def test_what_can_be_had_nowhere_is_a_gap(
+    house: House, trainer: Person, room: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a part of it that looks like the whole."""
+    monkeypatch.setattr("ws.readers.PAUSE_S", 0.001)
+    async with connect(house.url, trainer.token) as peer:
+        await peer.call("room.join", room=room)
+        first = await say(house, room, "one")
+        await hears(peer, "one")
+        readers = house.realtime.readers
+        lost = json.dumps({"type": "session.cue", "room": room, "data": {"text": "four"}}).encode()
+        readers.hear(room, Place(first.place.epoch, 4), lost)
+        gap = await peer.expect("room.gap")
+        assert (gap["epoch"], gap["seq"]) == (first.place.epoch, 3)
+        await hears(peer, "four")
+
+
+async def test_an_old_place_is_not_recovered(house: House, trainer: Person, room: str, redis: Redis) -> None:
+    """Nor one that was never given."""
+    first = await say(house, room, "one")
+    await redis.delete(window_key(room))
+    async with connect(house.url, trainer.token) as peer:
+        for since in ({"epoch": "0" * 16, "seq": 1}, {"epoch": first.place.epoch, "seq": 50}):
+            joined = await peer.call("room.join", room=room, since=since)
+            assert (joined["recovered"], joined["events"]) == (False, [])
+        for wrong in ({"epoch": first.place.epoch, "seq": -1}, {"seq": 1}, 7):
+            assert (await peer.refused("room.join", room=room, since=wrong))["code"] == "invalid"
+
+
+async def test_a_room_that_everybody_left_is_forgotten(house: House, trainer: Person, room: str) -> None:
+    """The worker keeps nothing of it."""
+    async with connect(house.url, trainer.token) as peer:
+        await peer.call("room.join", room=room)
+        assert room in house.realtime.readers._rooms
+        await peer.call("room.leave", room=room)
+        assert room not in house.realtime.readers._rooms
