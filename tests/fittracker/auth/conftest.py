@@ -10,12 +10,15 @@ import pytest
 
 import config.settings
 from config.settings import Settings
+from fittracker.auth.accounts import Accounts
+from fittracker.caller import SYSTEM
 from fittracker.contexts import Contexts, open_contexts
 from fittracker.ids import new_id
 from fittracker.mongo import Document
 from fittracker.profile import new_person
 from tests.moving_clock import MovingClock
 
+PASSWORD = "otters-swim-upstream-at-77"
 Settle = Callable[..., Awaitable[Document]]
 _numbers = itertools.count(1)
 
@@ -48,6 +51,13 @@ async def other(settings: Settings, clock: MovingClock) -> AsyncIterator[Context
         yield opened
 
 
+@pytest.fixture(scope="module")
+async def slow(settings: Settings, clock: MovingClock) -> AsyncIterator[Contexts]:
+    """Whose hashes cost more than those that are there already."""
+    async with open_contexts(settings.with_changes(bcrypt_cost=9), clock) as opened:
+        yield opened
+
+
 @pytest.fixture
 def settle(contexts: Contexts) -> Settle:
     """Make a verified person, without a password."""
@@ -60,3 +70,16 @@ def settle(contexts: Contexts) -> Settle:
         return person
 
     return make
+
+
+async def register(accounts: Accounts, email: str, name: str = "Anna") -> None:
+    """As from the form."""
+    await accounts.registration.register(email, PASSWORD, name, "user", {}, SYSTEM)
+
+
+async def verify(contexts: Contexts, email: str) -> None:
+    """As by the mailed link."""
+    await contexts.database.users.update_one(
+        {"email": email},
+        {"$set": {"verified_at": contexts.clock.utc()}, "$unset": {"verify": "", "unverified_until": ""}},
+    )
