@@ -17,6 +17,8 @@ class Belonging:
     """A collection with something of people in it.
 
     `owners`: fields that hold a person's id; a document that names the person in one of them is theirs.
+    `exported_for`: those of the owners who get it in their export; all of them where it is empty.
+    `spelled`: fields that hold an id behind a word, such as a room `user:<id>`; those documents go as well.
     `named`: fields of other people's documents, lists of ids, that the person is taken out of.
     `blanked`: the same for single ids, which become null.
     `exported`: the name of its file in an export, "" where it is in none, and why.
@@ -27,6 +29,8 @@ class Belonging:
 
     collection: str
     owners: tuple[str, ...] = ()
+    exported_for: tuple[str, ...] = ()
+    spelled: tuple[tuple[str, str], ...] = ()
     named: tuple[str, ...] = ()
     blanked: tuple[str, ...] = ()
     exported: str = ""
@@ -94,11 +98,20 @@ WORKOUTS: Final = Belonging(
     imported=True,
 )
 
+MEASUREMENTS: Final = Belonging(
+    "measurements",
+    owners=("user",),
+    exported="measurements",
+    fields=("kind", "value", "at", "note", "created_at"),
+    imported=True,
+)
+
 BELONGINGS: Final = (
     PROFILE,
     STREAMS,
     SAMPLES,
     WORKOUTS,
+    MEASUREMENTS,
     Belonging(
         "coaching_sessions",
         owners=("trainer",),
@@ -124,6 +137,37 @@ BELONGINGS: Final = (
         owners=("user",),
         exported="device_tokens",
         fields=("name", "scopes", "created_at"),
+    ),
+    Belonging(
+        "blocks",
+        owners=("user", "other"),
+        exported_for=("user",),  # nobody learns who has blocked them
+        exported="blocks",
+        fields=("other", "created_at"),
+    ),
+    Belonging(
+        "reports",
+        owners=("reporter", "user"),
+        exported_for=("reporter",),
+        blanked=("handled_by",),
+        exported="reports",
+        fields=("user", "reason", "text", "state", "created_at"),
+    ),
+    Belonging(
+        "avatars",
+        owners=("user",),
+        exported="avatar",
+        # The picture as WebP, in base64.
+        fields=("large", "changed_at"),
+    ),
+    Belonging("weekly_sent", owners=("_id.u",), reason="which summaries were mailed, for a month"),
+    Belonging("weekly_rounds", blanked=("after",), reason="where the sender of summaries goes on"),
+    Belonging("idempotency_keys", owners=("user",), reason="answers that are in the account anyway"),
+    Belonging(
+        "room_events",
+        spelled=(("room", "user:"),),
+        blanked=("by",),
+        reason="the numbers of a room have no gaps, so what was said stays, without who said it",
     ),
     Belonging("jobs", owners=("user",), reason="work in progress, and exports themselves"),
     Belonging("job_files", owners=("user",), reason="exports themselves"),

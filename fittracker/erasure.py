@@ -104,8 +104,10 @@ class Erasure:
 
     async def _delete(self, row: Belonging, lease: Lease) -> None:
         collection, user = self._database[row.collection], lease.user
-        for field in row.owners:
-            query: Document = {field: user}
+        theirs = [(field, user) for field in row.owners]
+        theirs += [(field, f"{word}{user}") for field, word in row.spelled]
+        for field, value in theirs:
+            query: Document = {field: value}
             if row.collection == "jobs":
                 query["_id"] = {"$ne": lease.id}  # our own goes last
             while ids := [each["_id"] async for each in collection.find(query, {"_id": 1}, limit=STEP)]:

@@ -141,6 +141,29 @@ class Measurements:
 
         await transact(self._database, work)
 
+    async def restore(
+        self, user: str, name: str, value: float | None, at: datetime, note: str | None
+    ) -> bool:
+        """Write down one out of an export; False where something is written of that moment.
+
+        A null is somebody who took their value back. Invalid for what cannot be.
+        """
+        kind, now = kind_of(name), self._clock.utc()
+        if value is not None:
+            check_value(kind, value)
+        moment = at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+        async def work(session: Session) -> bool:
+            person = await self._hold(user, session)
+            check_moment(person, moment, now)
+            if await self._there(user, kind, moment, session) is not None:
+                return False
+            await self._measurements.insert_one(_new(user, kind, value, moment, note, now), session=session)
+            await self._follow(person, kind, session)
+            return True
+
+        return await transact(self._database, work)
+
     async def take(self, person: Document, changes: Mapping[str, Any], session: Session) -> None:
         """Write down what changes in a profile, in the transaction that changes it and touched the person.
 

@@ -18,6 +18,7 @@ from fittracker.job_files import JobFiles
 from fittracker.jobs import Jobs
 from fittracker.limits import Limits
 from fittracker.mail import Mail
+from fittracker.measurements import Measurements
 from fittracker.mongo import Database
 from fittracker.portability.exports import Exports
 from fittracker.portability.imports import Imports
@@ -40,6 +41,7 @@ class Ground:
     doors: Doors
     users: Users
     workouts: Workouts
+    measurements: Measurements
     clock: Clock
 
 
@@ -79,6 +81,7 @@ def open_ownership(ground: Ground) -> Ownership:
             audit,
             ground.users,
             ground.workouts,
+            ground.measurements,
             clock,
             most_bytes=settings.import_bytes,
         ),

@@ -112,10 +112,12 @@ class Assembly:
 
 def to_document(state: State) -> dict[str, Any]:
     """As it is stored with the job. A file's name has a dot in it, so the counts are a list."""
-    document: dict[str, Any] = msgspec.to_builtins(state, builtin_types=(datetime,))
-    return {**document, "counts": list(state.counts.items())}
+    rest = msgspec.structs.replace(state, after=None)  # a key may be of a type that MongoDB alone knows
+    document: dict[str, Any] = msgspec.to_builtins(rest, builtin_types=(datetime,))
+    return {**document, "after": state.after, "counts": list(state.counts.items())}
 
 
 def from_document(document: dict[str, Any]) -> State:
     """The reverse of `to_document`."""
-    return msgspec.convert({**document, "counts": dict(document["counts"])}, State)
+    known = {**document, "after": None, "counts": dict(document["counts"])}
+    return msgspec.structs.replace(msgspec.convert(known, State), after=document["after"])

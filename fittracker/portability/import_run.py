@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from itertools import groupby
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from fittracker.belongings import BELONGINGS, PROFILE, SAMPLES, STREAMS, WORKOUTS
+from fittracker.belongings import BELONGINGS, MEASUREMENTS, PROFILE, SAMPLES, STREAMS, WORKOUTS
 from fittracker.clock import Clock
 from fittracker.errors import Failure, Invalid
 from fittracker.jobs import Lease
+from fittracker.measurements import Measurements
 from fittracker.mongo import Database, Document
 from fittracker.portability.opening import NotOurs, Opened, lines, source_of
 from fittracker.portability.profiles import take_profile
 from fittracker.portability.rows import (
+    MeasurementRow,
     SamplesRow,
     StreamRow,
     WorkoutRow,
+    check_measurement,
     check_samples,
     check_stream,
 )
@@ -33,8 +37,8 @@ from fittracker.workouts import Workouts
 
 T = TypeVar("T")
 
-ORDER: Final = tuple(each.exported for each in (PROFILE, STREAMS, SAMPLES, WORKOUTS))
-"""Samples need their stream, workouts their samples."""
+ORDER: Final = tuple(each.exported for each in (MEASUREMENTS, PROFILE, STREAMS, SAMPLES, WORKOUTS))
+"""The profile follows the measurements; samples need their stream, workouts their samples."""
 KNOWN: Final = frozenset(each.exported for each in BELONGINGS if each.exported)
 GROUP: Final = 200
 """So many rows are read and stored together."""
@@ -50,11 +54,13 @@ class ImportRun:
         database: Database,
         users: Users,
         workouts: Workouts,
+        measurements: Measurements,
         clock: Clock,
         lease: Lease,
         opened: Opened,
     ) -> None:
         self._users = users
+        self._measurements = measurements
         self._clock = clock
         self._lease = lease
         self._opened = opened
@@ -122,6 +128,8 @@ class ImportRun:
             try:
                 if source == STREAMS.exported:
                     fresh = await self._take_stream(line)
+                elif source == MEASUREMENTS.exported:
+                    fresh = await self._take_measurement(line)
                 else:
                     fresh = await self._heart.take_workout(_read(line, WorkoutRow))
             except Failure as failure:
@@ -132,6 +140,12 @@ class ImportRun:
     async def _take_stream(self, line: bytes) -> bool:
         row, now = _read(line, StreamRow), self._clock.utc()
         return await self._heart.take_stream(row, check_stream(row, now), now)
+
+    async def _take_measurement(self, line: bytes) -> bool:
+        row = _read(line, MeasurementRow)
+        check_measurement(row)
+        moment = row.at.astimezone(UTC)
+        return await self._measurements.restore(self._lease.user, row.kind, row.value, moment, row.note)
 
     async def _take_samples(self, name: str, lines_: Sequence[bytes]) -> None:
         """A group of batches: read beside the loop, for one may hold an hour, and stored stream by stream."""

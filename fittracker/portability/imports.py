@@ -17,6 +17,7 @@ from fittracker.ids import new_id
 from fittracker.job_files import CHUNK_BYTES, JobFiles
 from fittracker.jobs import Jobs, Lease, LeaseLost
 from fittracker.limits import Bucket, Limits
+from fittracker.measurements import Measurements
 from fittracker.mongo import Database, Document, Session, transact
 from fittracker.observability import logger
 from fittracker.portability.import_run import ImportRun
@@ -43,6 +44,7 @@ class Imports:
         audit: Audit,
         users: Users,
         workouts: Workouts,
+        measurements: Measurements,
         clock: Clock,
         *,
         most_bytes: int,
@@ -54,6 +56,7 @@ class Imports:
         self._audit = audit
         self._users = users
         self._workouts = workouts
+        self._measurements = measurements
         self._clock = clock
         self.most_bytes = most_bytes
 
@@ -131,7 +134,15 @@ class Imports:
             except NotOurs as refusal:
                 await lease.fail(str(refusal))
             else:
-                run = ImportRun(self._database, self._users, self._workouts, self._clock, lease, opened)
+                run = ImportRun(
+                    self._database,
+                    self._users,
+                    self._workouts,
+                    self._measurements,
+                    self._clock,
+                    lease,
+                    opened,
+                )
                 await lease.finish(**await run.take_all())
         await self._files.drop(lease.id)
 

@@ -25,6 +25,7 @@ OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(days=1)
 MOST_SAMPLES: Final = 70_000
 MOST_BEATS: Final = 64
+LONGEST_NOTE: Final = 300
 LONGEST_ZONE: Final = 64
 LONGEST_RR_MS: Final = 10_000
 MOST_BATCH_BYTES: Final = BATCH_BYTES + (1 << 20)
@@ -67,6 +68,17 @@ class WorkoutRow(msgspec.Struct):
 
     id: str
     stream: str
+
+
+class MeasurementRow(msgspec.Struct, forbid_unknown_fields=True):
+    """A measurement; a null says that the value was taken back."""
+
+    id: str
+    kind: str
+    value: float | None
+    at: datetime
+    note: Annotated[str, Meta(min_length=1, max_length=LONGEST_NOTE)] | None = None
+    created_at: datetime | None = None
 
 
 class ProfileRow(msgspec.Struct):
@@ -140,6 +152,12 @@ def check_stream(row: StreamRow, now: datetime) -> Physiology:
         if value is not None:
             plausible(name, value, least, most)
     return physiology
+
+
+def check_measurement(row: MeasurementRow) -> None:
+    """Invalid for a moment without a zone and for a note that is not one line of text."""
+    if row.at.tzinfo is None or not (row.note or " ").isprintable():
+        raise Invalid("The moment or the note of the measurement is none.")
 
 
 def check_samples(row: SamplesRow, latest_ms: int) -> None:

@@ -79,7 +79,7 @@ class Sources:
 
 def belonging_to(source: Belonging, user: str) -> Document:
     """The query for what is this person's, or names them."""
-    fields = (*source.owners, *source.named)
+    fields = (*(source.exported_for or source.owners), *source.named)
     return {fields[0]: user} if len(fields) == 1 else {"$or": [{field: user} for field in fields]}
 
 
@@ -98,7 +98,7 @@ def _row(source: Belonging, user: str, document: Document, origins: Mapping[str,
         return {"stream": origins.get(stream, stream), "from": int(document["_id"]["n"]), **plain(picked)}
     row: Document = plain(picked)
     if source is not PROFILE:
-        row = {"id": origins.get(document["_id"], document["_id"]), **row}
+        row = {"id": str(origins.get(document["_id"], document["_id"])), **row}
     if "stream" in row:
         row["stream"] = origins.get(row["stream"], row["stream"])
     if source.named:
