@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import schemathesis
+from schemathesis import SerializationContext
 from schemathesis.engine import events, from_schema
 
 from handlers.openapi import PREFIX
 
 SEED = 20261124
-ENDS_SIGN_INS = "^/auth/(logout|sessions/)"
-"""What may end the sign-in that everything else is tried with; it is tried by somebody of its own."""
 # positive_data_acceptance asks that every well-formed request succeeds: no schema can tell that a token is
 # known, a password hard to guess, or a limit not above another one.
 CHECKS = (
@@ -44,24 +43,29 @@ class Findings:
         return "\n\n".join(f"{label}\n  " + "\n  ".join(found) for label, found in self.failures.items())
 
 
+@schemathesis.serializer("application/zip", "image/jpeg", "image/png", "image/webp")
+def send_as_it_is(_context: SerializationContext, value: Any) -> Any:
+    """Uploads are bytes."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 def swarm(
     url: str,
     document: Mapping[str, Any],
     token: str | None,
+    labels: Collection[str],
     *,
-    only: str | None = None,
-    leave_out: str | None = None,
+    thorough: bool,
+    findings: Findings | None = None,
 ) -> Findings:
-    """Every case that the document's shapes suggest, and a few random ones, on all its operations.
+    """A few random cases on these operations ("GET /users/me"); takes seconds, and blocks meanwhile.
 
-    `only` and `leave_out` are regular expressions of paths. Takes seconds, and blocks meanwhile.
+    `thorough`: also every case that the shapes suggest, such as each field in turn left out, too long, and of
+    each other type, and each method that a path has not. Adds to `findings` where there are some.
     """
-    schema = schemathesis.openapi.from_dict(dict(document), config=configuration(url, token))
-    if only is not None:
-        schema = schema.include(path_regex=only)
-    if leave_out is not None:
-        schema = schema.exclude(path_regex=leave_out)
-    findings = Findings()
+    findings = findings or Findings()
+    schema = schemathesis.openapi.from_dict(dict(document), config=configuration(url, token, thorough))
+    schema = schema.include(name=sorted(labels))
     for event in from_schema(schema).execute():
         if isinstance(event, events.NonFatalError):
             findings.failures[event.label].append(f"schemathesis: {event.value!r}")
@@ -70,7 +74,7 @@ def swarm(
     return findings
 
 
-def configuration(url: str, token: str | None) -> schemathesis.Config:
+def configuration(url: str, token: str | None, thorough: bool) -> schemathesis.Config:
     """The same cases every time."""
     checks = {"enabled": False, **{name: {"enabled": True} for name in CHECKS}}
     return schemathesis.Config.from_dict(
@@ -83,13 +87,18 @@ def configuration(url: str, token: str | None) -> schemathesis.Config:
             "headers": {} if token is None else {"Authorization": f"Bearer {token}"},
             "generation": {
                 "deterministic": True,
-                "max-examples": 5,
+                "max-examples": 2,
                 "database": "none",
                 "no-shrink": True,
                 "with-security-parameters": False,
             },
             "checks": checks,
-            "phases": {"stateful": {"enabled": False}, "examples": {"enabled": False}},
+            "phases": {
+                "examples": {"enabled": False},
+                "coverage": {"enabled": thorough},
+                "fuzzing": {"enabled": True},
+                "stateful": {"enabled": False},
+            },
             "warnings": False,
         }
     )
