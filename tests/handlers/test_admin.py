@@ -7,8 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
+from config.settings import Settings
+from fittracker.app import build_app
+from fittracker.devmail import DevMails
+from handlers.keys import CONTEXTS
 from tests.handlers.api import Api, Person, eventually
+from tests.moving_clock import MovingClock
 
 
 @pytest.fixture
@@ -328,3 +334,14 @@ async def test_a_flood_of_refusals_does_not_fill_the_log(api: Api) -> None:
         return found if len(found) >= 60 else []
 
     assert 60 <= len(await eventually(told, "the refusals are in the log")) < 70
+
+
+async def test_administrators_have_a_limit_of_their_own(settings: Settings, clock: MovingClock) -> None:
+    """Whoever knocks there too often is refused before anything is looked at; elsewhere they go on."""
+    async with TestClient(TestServer(build_app(settings.with_changes(admin_rate=3), clock=clock))) as client:
+        small = Api(client, clock, DevMails(client.app[CONTEXTS].database, clock))  # type: ignore[index]
+        ada = await small.admin()
+        statuses = [(await ada.get("/admin/users")).status for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
+        assert (await small.call("GET", "/admin/users")).status == 429
+        assert await ada.is_signed_in()
