@@ -83,3 +83,15 @@ async def test_a_crowd_is_verified_but_has_no_passwords(founding: Founding, cont
     with pytest.raises(Unauthenticated):
         await login(contexts, crowd[0]["email"], "")
     assert await founding.found_crowd(0, "user", {}) == []
+
+
+async def test_who_is_made_at_the_command_line_is_audited(founding: Founding, contexts: Contexts) -> None:
+    """By nobody who is signed in: the request says where it came from."""
+    user = await founding.found("emil@founding.example.org", PASSWORD, "Emil", "admin")
+    await founding.replace_password(user, "another harbour 8 lantern")
+    entries = await contexts.database.audit.find({"target": user}, sort=[("_id", 1)]).to_list()
+    assert [(each["event"], each["request"], each["actor"]) for each in entries[:2]] == [
+        ("account.registered", "command line", None),
+        ("password.changed", "command line", None),
+    ]
+    assert entries[0]["detail"] == {"role": "admin"}
