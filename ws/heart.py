@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -323,7 +324,8 @@ async def hr_watch(realtime: Realtime, connection: Connection, data: Athlete) ->
         if not await realtime.may_watch(watcher, data.user):
             raise NotFound("There is nobody of that name to watch.")
 
-    await realtime.enter(connection, f"heart:{data.user}", check)
+    room = f"heart:{data.user}"
+    await realtime.enter(connection, room, check, partial(realtime.join, connection, room))
     return NOTHING
 
 
