@@ -34,8 +34,9 @@ Place = tuple[int, str, int]
 
 
 class Socket(msgspec.Struct, frozen=True):
-    """One open socket. `opened`: unix ms, up to a second early; `unread`: bytes that its peer has not taken yet.
+    """One open socket.
 
+    `opened`: unix ms, up to a second early; `unread`: bytes that its peer has not taken yet.
     `user` and `role` are None where nobody has signed in on it; `device`: with a device token.
     """
 

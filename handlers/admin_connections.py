@@ -29,8 +29,8 @@ class SocketSearch(Schema):
 class OpenSocket(Schema):
     """An open socket. `user` and `role` are null where nobody has signed in on it yet.
 
-    `opened_at` may be up to a second early. `device`: whether that was with a device token; `rooms`: how many it is in; `unread_bytes`: what its peer
-    has not taken yet.
+    `opened_at` may be up to a second early. `device`: whether that was with a device token; `rooms`: how many
+    it is in; `unread_bytes`: what its peer has not taken yet.
     """
 
     id = fields.String(required=True)

@@ -12,6 +12,7 @@ from aiohttp import ClientResponse, ClientSession, WSServerHandshakeError
 
 from config.settings import Settings
 from fittracker.app import drain
+from tests.handlers.api import eventually
 from tests.house import House, open_house
 from tests.peer import JSON, MSGPACK, Peer, connect
 from tests.people import People
@@ -144,6 +145,18 @@ async def test_a_foreign_origin_gets_a_403_and_costs_no_ticket(
         await peer.call("ping")
 
 
+async def test_a_foreign_origin_is_written_down(http: ClientSession, house: House, people: People) -> None:
+    """From where, and nothing that the page has chosen."""
+    await people.contexts.database.audit.delete_many({"event": "access.denied"})
+    await knock(http, house.url, Origin="https://app.example.org.evil.example")
+
+    async def told() -> Any:
+        return await people.contexts.database.audit.find_one({"event": "access.denied"})
+
+    entry = await eventually(told, "the refusal is in the log")
+    assert (entry["actor"], entry["address"], entry["detail"]) == (None, "127.0.0.1", {"upgrade": "origin"})
+
+
 async def test_the_origins_of_the_list_and_our_own_may_come(house: House, people: People) -> None:
     """And devices, which send none."""
     ada = await people.athlete()
@@ -244,7 +257,7 @@ async def nobody_left(house: House) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_person_may_have_so_many_sockets_even_when_all_come_at_once(narrow: House) -> None:
+async def test_E5_a_person_may_have_so_many_sockets_even_when_all_come_at_once(narrow: House) -> None:
     """Two too many are told when to come back; those who leave make room."""
     ada = await narrow.people.athlete()
     for _ in range(2):
@@ -252,7 +265,7 @@ async def test_a_person_may_have_so_many_sockets_even_when_all_come_at_once(narr
         await nobody_left(narrow)
 
 
-async def test_an_address_may_have_so_many_sockets_even_when_all_come_at_once(narrow: House) -> None:
+async def test_E5_an_address_may_have_so_many_sockets_even_when_all_come_at_once(narrow: House) -> None:
     """Whoever they belong to, and also while they belong to nobody yet."""
     people = await narrow.people.crowd(5)
     for _ in range(2):

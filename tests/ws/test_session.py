@@ -11,6 +11,7 @@ import pytest
 from config.settings import Settings
 from fittracker.auth.tokens import AccessTokens
 from fittracker.clock import Clock
+from tests.handlers.api import eventually
 from tests.house import House, open_house
 from tests.peer import Peer, connect
 from tests.people import People, Person
@@ -56,7 +57,7 @@ async def test_a_bad_token_in_band_is_an_error_and_the_next_one_may_be_good(
         await peer.call("auth", token=ada.token)
 
 
-async def test_who_does_not_sign_in_is_closed_with_4501(house: House) -> None:
+async def test_E2_who_does_not_sign_in_is_closed_with_4501(house: House) -> None:
     """After ten seconds; being busy does not help."""
     async with connect(house.url) as peer:
         await peer.call("ping")
@@ -191,6 +192,22 @@ async def test_a_device_token_may_push_and_nothing_else(house: House, people: Pe
         await strap.call("ping")
         opened = await strap.call("hr.open", stream="0f8fad5b-d9cb-469f-a165-70867728950e")
         assert opened["acked"] == 0
+
+
+async def test_a_command_that_is_refused_is_written_down(house: House, people: People) -> None:
+    """Who sent which, on which socket; not what was in it."""
+    ada = await people.athlete()
+    _, token = await people.device(ada)
+    async with connect(house.url, token) as strap:
+        await strap.refused("room.join", room="heart:$secret")
+        connection = house.connection(ada.id).id
+
+    async def told() -> Any:
+        log = people.contexts.database.audit
+        return await log.find_one({"event": "access.denied", "actor": ada.id})
+
+    entry = await eventually(told, "the refusal is in the log")
+    assert (entry["detail"], entry["request"]) == ({"command": "room.join"}, connection)
 
 
 async def test_ping_tells_the_time_of_the_server(house: House) -> None:
