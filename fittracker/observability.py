@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
 _SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "ticket", "totp", "bpm")
 
@@ -47,17 +48,34 @@ def _rendering(log_format: str) -> list[Any]:
     """Tracebacks come without local variables: among them are passwords and tokens."""
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "pretty":
-        traceback = structlog.dev.RichTracebackFormatter(show_locals=False)
-        return [
-            strip,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=traceback),
-        ]
+        console = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=_indented_traceback
+        )
+        return [strip, keep_on_one_line, console]
     frames = ExceptionDictTransformer(show_locals=False)
     return [
         strip,
         structlog.processors.ExceptionRenderer(frames),
         structlog.processors.JSONRenderer(sort_keys=False),
     ]
+
+
+def keep_on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Line breaks and terminal codes in texts are shown, not obeyed; other values come as their repr."""
+    return {_shown(key): _shown(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _indented_traceback(output: TextIO, error: ExcInfo) -> None:
+    """Nothing in it begins a line: what an exception says may be somebody's own text."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, error)
+    for line in text.getvalue().strip("\n").split("\n"):
+        output.write(f"\n    {_shown(line)}")
+
+
+def _shown(text: str) -> str:
+    """The same, with what is not printable written as in a Python string."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
