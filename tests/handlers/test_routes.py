@@ -14,6 +14,7 @@ from handlers.endpoint import ROUTE
 from handlers.openapi import PREFIX
 from handlers.rest import MODULES
 from handlers.routes import ADMIN, ANYBODY, SIGNED_IN, TRAINER, Policy, Route, Routes, route
+from tests.fittracker.picture_files import halves, saved
 from tests.handlers.api import Answer, Api, Person
 
 TABLE = list(Routes(MODULES))
@@ -131,6 +132,13 @@ async def somebody_blocked(api: Api, owner: Person) -> str:
     return blocked.id
 
 
+async def somebody_hidden_with_a_picture(api: Api, owner: Person) -> str:
+    """The owner, whose profile and whose picture nobody sees."""
+    headers, picture = {"Content-Type": "image/png"}, saved(halves(), "PNG")
+    await api.call("PUT", "/users/me/avatar", owner.access, data=picture, headers=headers)
+    return await somebody_hidden(api, owner)
+
+
 FOREIGN: dict[str, Make] = {
     "/auth/sessions/{id}": a_session,
     "/auth/device-tokens/{id}": a_device_token,
@@ -142,6 +150,7 @@ FOREIGN: dict[str, Make] = {
     "/workouts/{id}/heart-rate": a_workout,
     "/users/{id}/heart-rate": themselves,
     "/users/{id}": somebody_hidden,
+    "/users/{id}/avatar": somebody_hidden_with_a_picture,
     "/users/me/blocks/{id}": somebody_blocked,
     "/users/{id}/report": themselves,
     "/users/me/measurements/{id}": a_measurement,

@@ -244,6 +244,17 @@ async def test_F3_a_foreign_forwarded_address_does_not_get_through(
     assert FORGED in worker.log.read_text()[seen:]
 
 
+async def test_a_picture_may_be_larger_than_json(site: Site, people: People) -> None:
+    """Four megabytes reach the application, which tells what it thinks of them; six do not."""
+    anna = await people.athlete()
+    headers = {"Authorization": f"Bearer {anna.token}", "Content-Type": "image/png"}
+    async with browser(site, headers=headers) as http:
+        for megabytes, status, code in ((4, 422, "invalid"), (6, 413, "too_large")):
+            body = io.BytesIO(b" " * (megabytes << 20))
+            async with http.put("/api/v1/users/me/avatar", data=body) as response:
+                assert (response.status, await problem(response)) == (status, code)
+
+
 async def test_a_large_body_is_refused_before_the_application_sees_it(site: Site, worker: LoneWorker) -> None:
     """More than REST_BODY_BYTES is 413, in the form of all problems."""
     seen = len(worker.log.read_text())
