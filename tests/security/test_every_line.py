@@ -1,4 +1,4 @@
-"""Every line of the security requirements is proven by a test that carries its number, or is said not to hold.
+"""Every line of the security requirements is proven by a test with its number, or said not to hold.
 
 The lines are those of docs/security.md. A test that proves A4 is called `test_A4_...`, wherever it stands.
 """
