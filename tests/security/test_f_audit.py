@@ -36,7 +36,7 @@ async def events(ada: Person, **filters: str) -> list[str]:
 
 
 async def test_F6_the_life_of_an_account_is_in_the_log(api: Api, ada: Person) -> None:
-    """Registering, proving, signing in and failing to; passwords and addresses; from where, by which request."""
+    """Registering, proving, signing in and failing to, passwords, addresses; from where, by which request."""
     anna = await api.person()
     await anna.try_to_sign_in("not the password")
     await reset(api, anna)
