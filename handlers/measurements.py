@@ -1,4 +1,4 @@
-"""Measurements of the body, with their dates: one's own, and those of an athlete who lets a trainer see them."""
+"""Measurements of the body, with their dates: one's own, and an athlete's who lets a trainer see them."""
 
 from __future__ import annotations
 
