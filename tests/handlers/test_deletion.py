@@ -66,7 +66,7 @@ async def test_what_a_trainer_leads_is_over(api: Api) -> None:
     assert (await anna.get(f"/sessions/{session}")).data["state"] == "ended"
 
 
-async def test_a10_only_with_the_current_password(api: Api) -> None:
+async def test_A10_only_with_the_current_password(api: Api) -> None:
     """A wrong one changes nothing, and counts towards the lock."""
     anna = await api.person()
     for _ in range(5):
@@ -76,7 +76,7 @@ async def test_a10_only_with_the_current_password(api: Api) -> None:
     assert await anna.is_signed_in()
 
 
-async def test_a12_with_a_second_factor_only_with_a_code(api: Api) -> None:
+async def test_A12_with_a_second_factor_only_with_a_code(api: Api) -> None:
     """401 says that one is needed; a wrong one is refused."""
     anna = await api.person()
     secret = (await anna.post("/auth/totp/start")).data["secret"]
@@ -108,7 +108,20 @@ async def test_an_account_is_won_back_once(api: Api) -> None:
     assert token not in str(stored)
 
 
-async def test_f6_asking_and_undoing_are_audited(api: Api) -> None:
+async def test_who_lost_the_mail_asks_for_a_new_password_and_gets_the_way_back_again(api: Api) -> None:
+    """The newer link works, the older one no more; no password can be reset meanwhile."""
+    anna = await api.person()
+    await farewell(anna)
+    first = await way_back(api, anna)
+    assert (await api.post("/auth/password/forgot", {"email": anna.email})).status == 202
+    mail = await api.mail_to(anna.email, "Your account will be deleted", count=2)
+    second = str(mail["text"]).split("?token=")[1].split()[0]
+    assert first != second
+    assert (await undo(api, first), await undo(api, second)) == (422, 204)
+    await anna.sign_in()
+
+
+async def test_F6_asking_and_undoing_are_audited(api: Api) -> None:
     """With who did it; the one who undoes it is nobody yet."""
     anna = await api.person()
     await farewell(anna)

@@ -159,7 +159,8 @@ async def test_a_body_where_none_belongs_is_refused(api: Api) -> None:
             person = admin if each.policy is ADMIN else somebody
             path = each.path.replace("{id}", "f" * 24)
             answer = await api.call(each.method, path, person.access, json={"a": 1})
-            assert answer.status == 422, each.path
+            # A route that takes a body of another kind says that JSON is none.
+            assert answer.status == (415 if each.upload else 422), each.path
     assert await somebody.is_signed_in()
     assert await admin.is_signed_in()
 

@@ -255,6 +255,18 @@ async def test_a_picture_may_be_larger_than_json(site: Site, people: People) -> 
                 assert (response.status, await problem(response)) == (status, code)
 
 
+async def test_an_export_may_be_larger_still(site: Site, people: People) -> None:
+    """Twenty megabytes reach the application, which stores them and looks into them later."""
+    anna = await people.athlete()
+    headers = {"Authorization": f"Bearer {anna.token}", "Content-Type": "application/zip"}
+    body = io.BytesIO(b"PK\x03\x04" + bytes(20 << 20))
+    async with (
+        browser(site, headers=headers) as http,
+        http.post("/api/v1/users/me/import", data=body) as response,
+    ):
+        assert response.status == 202
+
+
 async def test_a_large_body_is_refused_before_the_application_sees_it(site: Site, worker: LoneWorker) -> None:
     """More than REST_BODY_BYTES is 413, in the form of all problems."""
     seen = len(worker.log.read_text())
