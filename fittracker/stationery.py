@@ -115,7 +115,7 @@ def _cleaned(value: Any) -> Any:
 
 def _environment(folder: Path, *, autoescape: bool) -> jinja2.Environment:
     # Plain text has nothing to escape; see the top for what is done to it instead.
-    environment = jinja2.Environment(
+    environment = jinja2.Environment(  # nosec B701
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         autoescape=autoescape,  # noqa: S701
