@@ -82,8 +82,6 @@ class Deletion:
             "$unset": _DEAD_LINKS,
             "$inc": {"version": 1},
         }
-        link = f"{self._origin}/undo-deletion?token={token}"
-
         here = {"_id": user, "disabled_at": None}
 
         async def work(session: Session) -> list[str]:
@@ -99,11 +97,37 @@ class Deletion:
                 "account.deletion_requested", caller, target=user, session=session, until=until
             )
             await self._mail.queue(
-                person["email"], "account_deletion", session=session, until=until, link=link
+                person["email"], "account_deletion", session=session, until=until, link=self._link(token)
             )
             return await self._doors.sessions.mark_all(user, REASON, session)
 
         return await transact(self._database, work)
+
+    async def remind(self, person: Document) -> None:
+        """Mail the way back once more, to whoever tries to come in; the link before is worthless then."""
+        token = PREFIX + new_secret()
+
+        async def work(session: Session) -> None:
+            found = await self._users.find_one_and_update(
+                {
+                    "_id": person["_id"],
+                    "deletion.due_at": {"$gt": self._clock.utc()},
+                    "deletion.begun_at": None,
+                },
+                {"$set": {"deletion.fingerprint": fingerprint(token)}},
+                {"email": 1, "deletion": 1},
+                session=session,
+            )
+            if found is not None:
+                until = rfc3339(found["deletion"]["due_at"])
+                await self._mail.queue(
+                    found["email"], "account_deletion", session=session, until=until, link=self._link(token)
+                )
+
+        await transact(self._database, work)
+
+    def _link(self, token: str) -> str:
+        return f"{self._origin}/undo-deletion?token={token}"
 
     async def close(self, user: str, caller: Caller = SYSTEM) -> None:
         """Everything of a person ends at once; doing it twice changes nothing."""

@@ -70,7 +70,12 @@ INDEXES: tuple[Index, ...] = (
         )
         for field in ("verify", "reset", "email_change")
     ),
-    Index("users", ("deletion.fingerprint",), unique=True, partial={"deletion": {"$exists": True}}),
+    Index(
+        "users",
+        ("deletion.fingerprint", "deletion.due_at"),
+        unique=True,
+        partial={"deletion.fingerprint": {"$exists": True}},
+    ),
     # as administrators look for people
     Index("users", ("-created_at", "-_id")),
     Index("users", ("role", "-created_at", "-_id")),

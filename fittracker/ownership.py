@@ -71,6 +71,7 @@ def open_ownership(ground: Ground) -> Ownership:
     origin = settings.public_origin
     accounts, doors, mail = ground.accounts, ground.doors, ground.mail
     deletion = Deletion(database, jobs, accounts, doors, mail, audit, clock, origin=origin)
+    accounts.recovery.when_forgotten_while_deleting(deletion.remind)
     return Ownership(
         exports=Exports(database, jobs, files, ground.limits, audit, ground.mail, clock, origin=origin),
         imports=Imports(

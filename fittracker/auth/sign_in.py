@@ -101,9 +101,14 @@ class SignIn:
         )
 
     async def _check_again(self, person: Document, sid: str) -> None:
-        """Whoever was being let in while the password was replaced is not: that ended all sessions."""
+        """Whoever was being let in while the password or the role was replaced is not: that ends sessions."""
         since = person.get("password_changed_at")
-        same = {"_id": person["_id"], "password_changed_at": since, "disabled_at": None}
+        same = {
+            "_id": person["_id"],
+            "password_changed_at": since,
+            "role": person["role"],
+            "disabled_at": None,
+        }
         if await self._users.find_one(same, {"_id": 1}) is None:
             await self._sessions.end(person["_id"], sid)
             raise Unauthenticated(_REFUSED)
