@@ -15,27 +15,26 @@ from typing import Any, Final, Literal, TypeVar
 from marshmallow import Schema
 
 from fittracker.errors import Failure
+from fittracker.policy import ADMIN, ANYBODY, SIGNED_IN, TRAINER, Policy
+
+__all__ = [
+    "ADMIN",
+    "ANYBODY",
+    "SIGNED_IN",
+    "TRAINER",
+    "Group",
+    "Method",
+    "Policy",
+    "Route",
+    "Routes",
+    "Upload",
+    "route",
+]
 
 TAG: Final = "__fittracker_route__"
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Group = Literal["rest", "auth"]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Who may call. A device token may where `scope` is one of its own."""
-
-    name: str
-    anonymous: bool = False
-    roles: frozenset[str] | None = None
-    scope: str | None = None
-
-
-ANYBODY: Final = Policy("anybody", anonymous=True)
-SIGNED_IN: Final = Policy("signed in")
-TRAINER: Final = Policy("trainer", roles=frozenset({"trainer"}))
-ADMIN: Final = Policy("admin", roles=frozenset({"admin"}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from fittracker.policy import Policy
 from ws.frames import HIGHEST_ID
 
 TAG = "__fittracker_command__"
@@ -38,12 +39,7 @@ class Command:
     result: type
     waits: bool
     """Whether `run` is a coroutine function."""
-    scope: str | None
-    """The scope with which a device token may send it; None: only somebody signed in."""
-    anonymous: bool
-    """Whether it may come before authentication."""
-    roles: frozenset[str] | None
-    """The roles that may send it; None: all."""
+    policy: Policy
     own_limit: bool
     """Whether it counts by what it carries (the samples of hr.push) and not as one command."""
 
@@ -59,16 +55,17 @@ def command(
     data: type = Nothing,
     result: type = Nothing,
     *,
-    scope: str | None = None,
-    anonymous: bool = False,
-    roles: frozenset[str] | None = None,
+    policy: Policy,
     own_limit: bool = False,
 ) -> Callable[[F], F]:
-    """Tag a function as the command `name`; it is in force once its module is given to a Registry."""
+    """Tag a function as the command `name`; it is in force once its module is given to a Registry.
+
+    `policy` has no default: a command that does not say who may send it does not import.
+    """
 
     def tag(run: F) -> F:
         waits = inspect.iscoroutinefunction(run)
-        setattr(run, TAG, Command(name, run, data, result, waits, scope, anonymous, roles, own_limit))
+        setattr(run, TAG, Command(name, run, data, result, waits, policy, own_limit))
         return run
 
     return tag

@@ -148,14 +148,14 @@ def _unreadable(connection: Connection, reason: str) -> None:
 
 def _admit(realtime: Realtime, connection: Connection, command: Command) -> None:
     """Whether this socket may send this command now."""
-    identity = connection.identity
+    identity, policy = connection.identity, command.policy
     if not command.own_limit:
         connection.spend(realtime.wheel.now, 1, 0)
-    if command.anonymous:
+    if policy.anonymous:
         return
     if identity is None:
         raise Unauthenticated("Send auth first.")
-    if identity.scopes is not None and (command.scope is None or command.scope not in identity.scopes):
+    if identity.scopes is not None and (policy.scope is None or policy.scope not in identity.scopes):
         raise Forbidden("This token may not do that.")
-    if command.roles is not None and identity.role not in command.roles:
-        raise Forbidden(f"Only {' or '.join(sorted(command.roles))} may do that.")
+    if policy.roles is not None and identity.role not in policy.roles:
+        raise Forbidden(f"Only {' or '.join(sorted(policy.roles))} may do that.")

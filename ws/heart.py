@@ -13,6 +13,7 @@ from msgspec import Meta
 from fittracker import ble
 from fittracker.errors import Failure, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
 from fittracker.observability import logger
+from fittracker.policy import SIGNED_IN, Policy
 from fittracker.pulse import Alert
 from fittracker.stream import Owner, Stream
 from fittracker.workouts import empty_summary
@@ -23,7 +24,7 @@ from ws.realtime import Realtime
 
 log = logger(__name__)
 
-SCOPE: Final = "telemetry:write"
+BY_DEVICE: Final = Policy("signed in", scope="telemetry:write")
 BINARY_KINDS: Final = frozenset({b"\x01", b"\x02"})
 MOST_SAMPLES: Final = 300
 
@@ -97,7 +98,7 @@ class Athlete(msgspec.Struct, forbid_unknown_fields=True):
 # -- opening and closing -----------------------------------------------------------------------------
 
 
-@command("hr.open", HrOpen, HrOpened, scope=SCOPE)
+@command("hr.open", HrOpen, HrOpened, policy=BY_DEVICE)
 async def hr_open(realtime: Realtime, connection: Connection, data: HrOpen) -> HrOpened:
     """Begin a heart-rate stream, or go on with one after a reconnect: what is stored is told in `acked`.
 
@@ -165,7 +166,7 @@ class _Opening:
         self._connection.tell("hr.taken", {"stream": stream.id})
 
 
-@command("hr.close", HrClose, HrClosed, scope=SCOPE)
+@command("hr.close", HrClose, HrClosed, policy=BY_DEVICE)
 async def hr_close(realtime: Realtime, connection: Connection, data: HrClose) -> HrClosed:
     """End a stream: what was accepted is stored, the workout made, its summary told. Twice is the same."""
     user = _user(connection)
@@ -205,7 +206,7 @@ def _rooms(user: str, session: str | None) -> list[str]:
 # -- pushing -----------------------------------------------------------------------------------------
 
 
-@command("hr.push", HrPush, Nothing, scope=SCOPE, own_limit=True)
+@command("hr.push", HrPush, Nothing, policy=BY_DEVICE, own_limit=True)
 def hr_push(realtime: Realtime, connection: Connection, data: HrPush) -> Nothing:
     """Send samples; `hr.ack` follows once they are stored. Repeating is harmless, usually without `id`."""
     if connection.feeds is None:
@@ -315,7 +316,7 @@ def tell_alert(realtime: Realtime, rooms: Sequence[str], user: str, alert: Alert
 # -- watching ----------------------------------------------------------------------------------------
 
 
-@command("hr.watch", Athlete, Nothing)
+@command("hr.watch", Athlete, Nothing, policy=SIGNED_IN)
 async def hr_watch(realtime: Realtime, connection: Connection, data: Athlete) -> Nothing:
     """See a heart rate live: one's own, one that is public, with a grant, or in a session one shares."""
     watcher = _user(connection)
@@ -329,7 +330,7 @@ async def hr_watch(realtime: Realtime, connection: Connection, data: Athlete) ->
     return NOTHING
 
 
-@command("hr.unwatch", Athlete, Nothing)
+@command("hr.unwatch", Athlete, Nothing, policy=SIGNED_IN)
 def hr_unwatch(realtime: Realtime, connection: Connection, data: Athlete) -> Nothing:
     """Stop watching."""
     realtime.hub.leave(connection, f"heart:{data.user}")

@@ -53,10 +53,11 @@ def _code(shape: shapes.StructType) -> str:
 
 
 def _who(command: Command) -> str:
-    if command.anonymous:
+    policy = command.policy
+    if policy.anonymous:
         return "anybody"
-    who = "people" if command.roles is None else ", ".join(sorted(command.roles))
-    return who if command.scope is None else f"{who}, devices with `{command.scope}`"
+    who = "people" if policy.roles is None else ", ".join(sorted(policy.roles))
+    return who if policy.scope is None else f"{who}, devices with `{policy.scope}`"
 
 
 def _field(field: shapes.Field) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from fittracker.errors import Invalid, NotFound, Unauthenticated
+from fittracker.policy import SIGNED_IN
 from fittracker.roomlog.record import Place
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
@@ -104,7 +105,7 @@ async def check(
         raise NotFound("There is no such room.")
 
 
-@command("room.join", RoomJoin, RoomJoined)
+@command("room.join", RoomJoin, RoomJoined, policy=SIGNED_IN)
 async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> RoomJoined:
     """Enter a room: what is said there reaches this socket from now on."""
     # First listen, then look: whoever arrives in between is seen twice rather than never.
@@ -143,7 +144,7 @@ async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> 
     return NO_LOG
 
 
-@command("room.leave", Room, Nothing)
+@command("room.leave", Room, Nothing, policy=SIGNED_IN)
 def leave(realtime: Realtime, connection: Connection, data: Room) -> Nothing:
     """Leave a room; leaving one that one is not in is no error. One's own room cannot be left."""
     if data.room.startswith("user:"):
@@ -152,7 +153,7 @@ def leave(realtime: Realtime, connection: Connection, data: Room) -> Nothing:
     return NOTHING
 
 
-@command("room.members", Room, Members)
+@command("room.members", Room, Members, policy=SIGNED_IN)
 async def members(realtime: Realtime, connection: Connection, data: Room) -> Members:
     """Who is in a room, over all workers; of a coaching session also those invited who are not there."""
     await check(realtime, connection, data.room)

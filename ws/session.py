@@ -6,6 +6,7 @@ import msgspec
 
 from fittracker.auth.identity import Identity
 from fittracker.errors import Forbidden
+from fittracker.policy import ANYBODY
 from ws.commands import Nothing, command
 from ws.connection import Connection
 from ws.realtime import Realtime
@@ -36,7 +37,7 @@ class Pong(msgspec.Struct):
     t: int
 
 
-@command("auth", Auth, Hello, anonymous=True)
+@command("auth", Auth, Hello, policy=ANYBODY)
 async def auth(realtime: Realtime, connection: Connection, data: Auth) -> Hello:
     """Sign in within 10 s of an upgrade without a token, or renew before the token ends.
 
@@ -54,7 +55,7 @@ async def auth(realtime: Realtime, connection: Connection, data: Auth) -> Hello:
     return hello(realtime, connection, identity)
 
 
-@command("ping", Nothing, Pong, scope="telemetry:write", anonymous=True)
+@command("ping", Nothing, Pong, policy=ANYBODY)
 def ping(realtime: Realtime, _connection: Connection, _data: Nothing) -> Pong:
     """Ask the server for its time, or only for a sign of life."""
     return Pong(realtime.contexts.clock.now_ms())

@@ -7,6 +7,7 @@ from types import ModuleType
 import msgspec
 import pytest
 
+from fittracker.policy import SIGNED_IN
 from ws.commands import Nothing, Registry, command
 from ws.frames import Encoding, decoders
 
@@ -29,7 +30,7 @@ def a_module(name: str, *functions: object) -> ModuleType:
 def a_command(name: str, data: type = Nothing) -> object:
     """A tagged function."""
 
-    @command(name, data)
+    @command(name, data, policy=SIGNED_IN)
     def run(_realtime: object, _connection: object, _data: object) -> Nothing:
         """Say hello.
 
@@ -92,3 +93,9 @@ def test_a_command_that_a_module_only_imports_counts_once() -> None:
     guest = ModuleType("guest")
     guest.f = function  # type: ignore[attr-defined]
     assert list(Registry([home, guest]).commands) == ["say.hello"]
+
+
+def test_C2_a_command_that_does_not_say_who_may_send_it_does_not_import() -> None:
+    """Nothing is allowed by having been forgotten."""
+    with pytest.raises(TypeError, match="policy"):
+        command("say.hello", Greeting)  # type: ignore[call-arg]

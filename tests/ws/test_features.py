@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from fittracker.policy import ADMIN, ANYBODY, SIGNED_IN, TRAINER
 from ws.features import FEATURES, registry
+from ws.heart import BY_DEVICE
 
 PROTOCOL = {
     *("auth", "ping"),
@@ -18,16 +20,28 @@ def test_the_commands_are_those_of_the_protocol() -> None:
     assert set(registry().commands) >= PROTOCOL
 
 
-def test_nobody_who_has_not_signed_in_can_do_more_than_sign_in() -> None:
+def test_C2_nobody_who_has_not_signed_in_can_do_more_than_sign_in() -> None:
     """And look whether the server is there."""
-    anonymous = {name for name, command in registry().commands.items() if command.anonymous}
+    anonymous = {name for name, command in registry().commands.items() if command.policy.anonymous}
     assert anonymous == {"auth", "ping"}
 
 
 def test_a_wearable_can_do_what_its_scope_says_and_no_more() -> None:
     """Its token lies about in a drawer for years."""
-    scoped = {name: command.scope for name, command in registry().commands.items() if command.scope}
-    assert scoped == dict.fromkeys(("ping", "hr.open", "hr.push", "hr.close"), "telemetry:write")
+    commands = registry().commands.items()
+    scoped = {name: each.policy.scope for name, each in commands if each.policy.scope}
+    assert scoped == dict.fromkeys(("hr.open", "hr.push", "hr.close"), "telemetry:write")
+
+
+def test_C2_only_known_policies_are_used() -> None:
+    """A new kind of door has to be thought about here as well."""
+    assert {each.policy for each in registry().commands.values()} <= {
+        ANYBODY,
+        SIGNED_IN,
+        TRAINER,
+        ADMIN,
+        BY_DEVICE,
+    }
 
 
 def test_only_pushes_have_a_limit_of_their_own() -> None:

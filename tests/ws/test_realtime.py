@@ -68,7 +68,9 @@ async def take_back(people: People, athlete: Person) -> None:
         await people.contexts.grants.end(athlete.id, grant["_id"], caller=SYSTEM)
 
 
-async def test_who_takes_a_grant_back_is_seen_no_more(house: House, people: People, lesson: Lesson) -> None:
+async def test_C5_who_takes_a_grant_back_is_seen_no_more(
+    house: House, people: People, lesson: Lesson
+) -> None:
     """Neither by the trainer, watching or in the room of the session, nor by the others of the session."""
     async with (
         connect(house.url, lesson.trainer.token) as trainer,

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from fittracker.policy import Policy
 from ws.commands import Registry, command
 from ws.features import registry
 from ws.reference import commands_markdown
@@ -36,7 +37,9 @@ class Room(msgspec.Struct):
 def made() -> str:
     """The document of a registry with one command."""
 
-    @command("thing.put", Room, Answer, scope="things:write", roles=frozenset({"trainer"}))
+    @command(
+        "thing.put", Room, Answer, policy=Policy("coach", roles=frozenset({"trainer"}), scope="things:write")
+    )
     def put(_realtime: Any, _connection: Any, _data: Any) -> Any:
         """Put things | somewhere.
 
