@@ -87,8 +87,10 @@ def build_rest(settings: Settings) -> web.Application:
     spec = document(routes, API_VERSION)
     app[OPENAPI] = msgspec.json.encode(spec)
     app[PAGE] = page(spec)
-    added = [
-        app.router.add_route(route.method, route.path, endpoint(route), expect_handler=expect)
+    # One resource a path, whichever modules its methods are in: a preflight asks the first one alone.
+    resources = {path: app.router.add_resource(path) for path in dict.fromkeys(each.path for each in routes)}
+    added: list[web.AbstractRoute] = [
+        resources[route.path].add_route(route.method, endpoint(route), expect_handler=expect)
         for route in routes
     ]
     if settings.allowed_origins:
