@@ -47,6 +47,10 @@ class Settings:
     log_format: str = _setting("LOG_FORMAT", "json", "json or pretty", development="pretty")
     log_level: str = _setting("LOG_LEVEL", "info", "debug, info, warning or error")
 
+    keepalive_s: float = _setting(
+        "KEEPALIVE_S", 75.0, "time a connection may be idle, or take for the head of a request, seconds"
+    )
+
     mongo_url: str = _setting("MONGO_URL", "", "MongoDB replica set, mongodb://...; required in production")
     mongo_database: str = _setting("MONGO_DATABASE", "fittracker", "name of the database")
     redis_url: str = _setting("REDIS_URL", "", "Redis or Valkey, redis://...; required in production")

@@ -9,6 +9,8 @@ from typing import Final
 
 import click
 
+from fittracker.observability import configure_logs
+
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "audit": "audit",
@@ -37,6 +39,8 @@ class Subcommands(click.Group):
         if module is None:
             return None
         loaded: click.Command = importlib.import_module(f"fittracker.commands.{module}").command
+        # What a command has to say it prints; only what went wrong is logged, and that beside its output.
+        configure_logs("pretty", "warning")
         return loaded
 
 

@@ -25,7 +25,6 @@ from fittracker.observability import configure_logs, logger
 
 log = logger(__name__)
 
-KEEPALIVE_S = 75.0
 UNSENT_BYTES = 131_072
 """What the kernel takes from us for a peer that does not read. Left alone it takes 4 MB: a slow reader would
 be found out late, cost that much memory, and see heart rates from minutes ago when it reads again."""
@@ -120,7 +119,7 @@ def runner_of(settings: Settings) -> DrainingRunner:
     return DrainingRunner(
         build_app(settings),
         access_log=None,
-        keepalive_timeout=KEEPALIVE_S,
+        keepalive_timeout=settings.keepalive_s,
         shutdown_timeout=SHUTDOWN_S,
         handle_signals=False,
     )

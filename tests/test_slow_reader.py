@@ -158,7 +158,9 @@ async def resident(worker: LoneWorker) -> int:
     return int(worker.worker.memory_info().rss)
 
 
-async def test_a_reader_that_stops_costs_little_and_slows_nobody(worker: LoneWorker, people: People) -> None:
+async def test_E6_a_reader_that_stops_costs_little_and_slows_nobody(
+    worker: LoneWorker, people: People
+) -> None:
     """The others see every update; the slow one, when it reads again, the newest of each athlete."""
     async with reluctant(worker) as proxy, gym(worker, people, proxy) as stage:
         for _ in range(WARM_ROUNDS):
@@ -185,7 +187,7 @@ async def test_a_reader_that_stops_costs_little_and_slows_nobody(worker: LoneWor
         await stage.slow.until(seen + PUSHES * ATHLETES)
 
 
-async def test_a_reader_that_never_comes_back_is_closed(anxious: LoneWorker, people: People) -> None:
+async def test_E6_a_reader_that_never_comes_back_is_closed(anxious: LoneWorker, people: People) -> None:
     """With 4008, which invites it to come again; that it still talks does not help. The others stay."""
     async with reluctant(anxious) as proxy, gym(anxious, people, proxy) as stage:
         before = await closed_with(anxious, 4008)
@@ -212,7 +214,7 @@ async def _talk(peer: Peer) -> None:
             await asyncio.sleep(PING_S / 4)
 
 
-async def test_a_peer_that_is_gone_without_a_word_is_noticed_after_two_pings(
+async def test_E7_a_peer_that_is_gone_without_a_word_is_noticed_after_two_pings(
     anxious: LoneWorker, people: People
 ) -> None:
     """A cable was pulled: nothing says so. One that is merely quiet answers pings, and stays."""

@@ -20,6 +20,8 @@ from ws.frames import PING, Close, Encoding, ErrorFrame, Event, Outgoing, Result
 
 REFUSALS_BEFORE_FLOOD = 200
 """So many commands over the limit without a pause, and the socket is closed with 4529."""
+CONTROL_HEADER = 6
+"""Bytes of a ping or pong from a client beside what it carries."""
 
 
 class Writer(Protocol):
@@ -44,6 +46,7 @@ class Connection:
         "_writer",
         "address",
         "commands",
+        "controls",
         "encoding",
         "expires",
         "expiring_told",
@@ -61,6 +64,7 @@ class Connection:
         "slow_since",
         "socket",
         "transport",
+        "unclaimed",
         "unreadable",
         "window",
     )
@@ -90,9 +94,9 @@ class Connection:
         self.opened = self.heard = self.pinged = now
         self.expires: float | None = None
         self.expiring_told = False
-        self.unreadable = 0
+        self.unreadable = self.unclaimed = 0
         self.window = now
-        self.commands = self.samples = self.refused = 0
+        self.commands = self.samples = self.controls = self.refused = 0
         self.queued = False
         self.slow_since: float | None = None
         self._pending: list[bytes] | None = None
@@ -201,18 +205,40 @@ class Connection:
         """
         limits = self._limits
         if now - self.window >= limits.ws_commands_s:
-            if self.commands <= limits.ws_commands and self.samples <= limits.ws_samples:
-                self.refused = 0
-            self.window, self.commands, self.samples = now, 0, 0
+            self._begin_window(now)
         self.commands += commands
         self.samples += samples
         if self.commands > limits.ws_commands or self.samples > limits.ws_samples:
             self._refuse(now)
 
-    def _refuse(self, now: float) -> None:
+    def spend_control(self, now: float, size: int) -> bool:
+        """Count a ping or pong of so many bytes; whether it may be answered.
+
+        A quiet peer sends one in 25 s. There may be as many as commands, beside those; who goes on is closed.
+        """
+        self.unclaimed = max(self.unclaimed - size - CONTROL_HEADER, 0)
+        if now - self.window >= self._limits.ws_commands_s:
+            self._begin_window(now)
+        self.controls += 1
+        if self.controls <= self._limits.ws_commands:
+            return True
+        self._count_refusal()
+        return False
+
+    def _begin_window(self, now: float) -> None:
+        limits = self._limits
+        kept = self.commands <= limits.ws_commands and self.controls <= limits.ws_commands
+        if kept and self.samples <= limits.ws_samples:
+            self.refused = 0
+        self.window, self.commands, self.samples, self.controls = now, 0, 0, 0
+
+    def _count_refusal(self) -> None:
         self.refused += 1
         if self.refused >= REFUSALS_BEFORE_FLOOD:
             self.close(Close.FLOOD, "too many commands")
+
+    def _refuse(self, now: float) -> None:
+        self._count_refusal()
         wait = max(self.window + self._limits.ws_commands_s - now, 0.001)
         raise RateLimited(
             "Too many commands on this connection; it stays open.", retry_after_ms=int(wait * 1000) + 1

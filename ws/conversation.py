@@ -50,8 +50,9 @@ async def converse(realtime: Realtime, connection: Connection) -> None:
             continue  # it was said before the peer could know that we are closing
         connection.heard = wheel.now
         if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
+            connection.unclaimed = 0
             await hear(realtime, connection, kind is WSMsgType.BINARY, message.data)
-        elif kind is WSMsgType.PING:
+        elif connection.spend_control(wheel.now, len(message.data)) and kind is WSMsgType.PING:
             await connection.socket.pong(message.data)
 
 

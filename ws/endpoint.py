@@ -18,7 +18,8 @@ from ws.connection import Connection
 from ws.conversation import converse
 from ws.frames import SUBPROTOCOLS, Close, Encoding
 from ws.heart import let_go
-from ws.realtime import Realtime
+from ws.meter import measure
+from ws.realtime import CLOSE_S, Realtime
 from ws.session import welcome
 
 log = logger(__name__)
@@ -42,10 +43,12 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         autoping=False,
         max_msg_size=realtime.settings.ws_frame_bytes + 1,  # aiohttp refuses what reaches its limit
         decode_text=False,
+        timeout=CLOSE_S,
     )
     try:
         await socket.prepare(request)
         connection = _connect(realtime, request, socket, address)
+        measure(connection, request, realtime.settings.ws_frame_bytes)
     except web.HTTPBadRequest as fault:
         return _refuse(BadRequest(fault.text or "This is no WebSocket handshake."))
     except ConnectionResetError:
@@ -57,6 +60,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         realtime.wheel.add(connection, connection.next_look(realtime.wheel.now))
         await converse(realtime, connection)
     finally:
+        realtime.leave(connection)
         connection.open = False
         let_go(connection)
         realtime.hub.remove(connection)

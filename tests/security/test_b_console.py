@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -126,7 +127,7 @@ FOREIGN: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("each", CHANGING, ids=name)
 async def test_B11_what_changes_something_is_refused_to_other_sites(browser: Browser, each: Route) -> None:
     """By every route: 403, before anything is looked at, with the cookie of somebody who may."""
-    path = each.path.replace("{id}", "f" * 24)
+    path = re.sub(r"{\w+}", "f" * 24, each.path)
     for why, headers in FOREIGN.items():
         answer = await browser.call(each.method, path, {} if each.body else None, **headers)
         assert (answer.status, answer.code) == (403, "forbidden"), why
@@ -150,7 +151,7 @@ async def test_B11_the_secret_of_another_session_is_a_wrong_one(
 @pytest.mark.parametrize("each", READING, ids=name)
 async def test_B11_what_reads_is_refused_to_other_sites_as_well(browser: Browser, each: Route) -> None:
     """A page that embeds an answer learns from its size or time. An address that was typed is no page."""
-    path = each.path.replace("{id}", "f" * 24)
+    path = re.sub(r"{\w+}", "f" * 24, each.path)
     for site in ("cross-site", "same-site", "nonsense"):
         assert (await browser.call("GET", path, Sec_Fetch_Site=site)).status == 403
     for site in ("same-origin", "none", ""):
@@ -292,7 +293,7 @@ async def test_B11_in_a_real_browser_only_our_pages_can_use_the_cookie(
 @pytest.mark.parametrize("each", TABLE, ids=name)
 async def test_B12_no_route_reads_a_token_from_its_address(api: Api, anna: Person, each: Route) -> None:
     """A good one there signs nobody in, and beside a good header it is a parameter that is not known."""
-    path = each.path.replace("{id}", "f" * 24)
+    path = re.sub(r"{\w+}", "f" * 24, each.path)
     ticket = (await anna.post("/auth/ws-ticket")).data["ticket"]
     body = {"json": {}} if each.body else {}
     shown = dict.fromkeys(("token", "access_token", "authorization"), anna.access) | {"ticket": ticket}

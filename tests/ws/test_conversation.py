@@ -115,7 +115,7 @@ async def test_a_frame_that_is_wrong_twice_does_not_cost_the_socket(
 
 
 @pytest.mark.parametrize("payload", [b"", b"hello", b'{"id":1', b'{"type":"ping"} {}', b"\xff\xfe"])
-async def test_the_third_unreadable_frame_in_a_row_closes_the_socket(
+async def test_E3_the_third_unreadable_frame_in_a_row_closes_the_socket(
     house: House, people: People, payload: bytes
 ) -> None:
     """Each gets its error; the close code says that coming back is of no use."""
@@ -150,7 +150,7 @@ async def test_the_wrong_kind_of_frame_is_unreadable(house: House, people: Peopl
         assert "binary frames" in (await peer.error())["detail"]
 
 
-async def test_a_frame_over_the_limit_closes_with_1009(house: House, people: People) -> None:
+async def test_E3_a_frame_over_the_limit_closes_with_1009(house: House, people: People) -> None:
     """64 KiB; one of exactly that size is read."""
     ada = await people.athlete()
     limit = house.realtime.settings.ws_frame_bytes
@@ -189,7 +189,7 @@ async def test_a_defect_in_a_command_costs_neither_the_socket_nor_the_others(
         await peer.call("ping")
 
 
-async def test_commands_over_the_limit_are_refused_until_the_window_is_over(
+async def test_E4_commands_over_the_limit_are_refused_until_the_window_is_over(
     house: House, people: People
 ) -> None:
     """With the time to wait; the socket stays open, and heart rate has a limit of its own."""
@@ -214,7 +214,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("payload", NONSENSE.values(), ids=NONSENSE.keys())
-async def test_who_goes_on_all_the_same_is_closed_with_4529(
+async def test_E4_who_goes_on_all_the_same_is_closed_with_4529(
     house: House, people: People, payload: bytes
 ) -> None:
     """Whatever it is that floods: what can be refused at no cost to the sender costs us."""
