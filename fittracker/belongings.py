@@ -169,6 +169,13 @@ BELONGINGS: Final = (
         blanked=("by",),
         reason="the numbers of a room have no gaps, so what was said stays, without who said it",
     ),
+    Belonging(
+        "notifications",
+        owners=("user",),
+        blanked=("by",),
+        exported="notifications",
+        fields=("kind", "event", "subject", "data", "at", "read_at"),
+    ),
     Belonging("jobs", owners=("user",), reason="work in progress, and exports themselves"),
     Belonging("job_files", owners=("user",), reason="exports themselves"),
     Belonging(

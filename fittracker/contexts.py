@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from config.settings import Settings
 from fittracker.administration import Administration, Doors
+from fittracker.announcer import Announcer
 from fittracker.audit import Audit
 from fittracker.audit_keeping import AuditKeeping
 from fittracker.audit_reading import AuditReading
@@ -41,6 +42,7 @@ from fittracker.limits import Limits
 from fittracker.mail import Mail
 from fittracker.measurements import Measurements
 from fittracker.mongo import Database, open_database
+from fittracker.notifications import Notifications
 from fittracker.ownership import Ground as OwnershipGround
 from fittracker.ownership import Ownership, open_ownership
 from fittracker.people import People
@@ -95,6 +97,8 @@ class Contexts:
     avatars: Avatars
     reports: Reports
     room_log: RoomLog
+    announcer: Announcer
+    notifications: Notifications
     grants: Grants
     coaching: Coaching
     series: HeartSeries
@@ -119,6 +123,8 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         background = await stack.enter_async_context(Background())
         sandbox = await stack.enter_async_context(open_sandbox())
         room_log = await stack.enter_async_context(_open_room_log(settings, database, clock))
+        announcer = Announcer(redis, clock)
+        await stack.enter_async_context(announcer.running())
         ground = _Ground(
             settings=settings,
             clock=clock,
@@ -128,6 +134,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
             audit=audit,
             mail=mail,
             room_log=room_log,
+            announcer=announcer,
             background=background,
             sandbox=sandbox,
             breaker=Breaker(clock),
@@ -174,6 +181,7 @@ class _Ground:
     audit: Audit
     mail: Mail
     room_log: RoomLog
+    announcer: Announcer
     background: Background
     sandbox: Sandbox
     breaker: Breaker
@@ -291,6 +299,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         avatars=Avatars(database, ground.sandbox, clock),
         reports=Reports(database, ground.audit, clock),
         room_log=ground.room_log,
+        announcer=ground.announcer,
+        notifications=Notifications(database, ground.room_log, clock),
         grants=grants,
         coaching=coaching,
         series=series,

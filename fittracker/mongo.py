@@ -133,6 +133,9 @@ INDEXES: tuple[Index, ...] = (
     Index("room_events", ("room", "seq"), unique=True),
     Index("room_events", ("room", "kind", "-seq")),
     Index("room_events", ("by", "-at")),
+    # the inbox: `_id` follows from the person and what happened
+    Index("notifications", ("user", "-at", "-_id")),
+    Index("notifications", ("by",)),
     # work for a person that takes longer than a request, and the files it takes in and gives out
     Index("jobs", ("user", "kind"), unique=True, partial={"open": True}),
     Index("jobs", ("kind", "lease_until"), partial={"open": True}),

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
+from tests.declared import check_event
+
 PATIENCE_S = 15.0
 JSON, MSGPACK = "fittracker.v1.json", "fittracker.v1.msgpack"
 Frame = dict[str, Any]
@@ -70,9 +72,9 @@ class Peer:
         """The next frame off the wire; Ended where there is none any more."""
         message: Any = await self.socket.receive(timeout=PATIENCE_S)
         if message.type is WSMsgType.BINARY:
-            return dict(msgspec.msgpack.decode(message.data))
+            return check_event(msgspec.msgpack.decode(message.data))
         if message.type is WSMsgType.TEXT:
-            return dict(msgspec.json.decode(message.data))
+            return check_event(msgspec.json.decode(message.data))
         # aiohttp says 1006 of a socket whose server has gone before our answer to its close frame was out.
         code = message.data if message.type is WSMsgType.CLOSE else self.socket.close_code
         raise Ended(code, str(message.extra or ""))

@@ -297,7 +297,7 @@ def _settle(future: asyncio.Future[Any], reply: Any) -> None:
 
 def _streamed(room: str) -> bool:
     """Whether telemetry is ever sent to such a room: each socket is in one where it is not."""
-    return not room.startswith("user:")
+    return room.startswith(("heart:", "session:"))
 
 
 def _channel(room: str) -> bytes:

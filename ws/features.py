@@ -1,13 +1,13 @@
-"""Which files of commands there are. A new feature is a file with tagged functions, and a line here."""
+"""Which features there are. A new one is a file with commands, events, rooms, and a line here."""
 
 from __future__ import annotations
 
-from ws import heart, rooms, session
-from ws.commands import Registry
+from ws import heart, notifications, rooms, session
+from ws.registry import Registry
 
-FEATURES = (session, rooms, heart)
+FEATURES = (session, rooms, heart, notifications)
 
 
 def registry() -> Registry:
-    """All commands of the protocol."""
+    """All that the protocol consists of."""
     return Registry(FEATURES)

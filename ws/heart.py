@@ -20,6 +20,7 @@ from fittracker.workouts import empty_summary
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.feed import BATCH, BATCH_ITEM, SAMPLE, Feed, Feeds, update
+from ws.heart_events import EVENTS as EVENTS
 from ws.realtime import Realtime
 
 log = logger(__name__)

@@ -24,12 +24,12 @@ from fittracker.observability import logger
 from fittracker.roomlog.record import Place
 from fittracker.telemetry import Telemetry
 from ws.broker import Broker
-from ws.commands import Registry
 from ws.connection import Connection
 from ws.frames import Close, Outgoing, decoders, event
 from ws.hub import RENEWED, SAID, TELEMETRY, Hub
 from ws.presence import Presence
 from ws.readers import Readers
+from ws.registry import Registry
 from ws.roll_call import Clerk
 from ws.wheel import Wheel
 from ws.writer import Writer

@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import inspect as shapes
 
-from ws.commands import Command, Registry
+from ws.commands import Command
+from ws.registry import Registry
 
 HEAD = """# Commands of the WebSocket
 

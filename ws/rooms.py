@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -14,10 +13,12 @@ from fittracker.policy import SIGNED_IN
 from fittracker.roomlog.record import Place
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
+from ws.events import EventType
 from ws.frames import Encoding
 from ws.presence import Member
-from ws.readers import Entered
+from ws.readers import Entered, Gap
 from ws.realtime import Realtime
+from ws.room_kinds import RoomKind
 
 MOST_MEMBERS: Final = 100
 """So many members a result lists; joining a larger room tells only their count."""
@@ -69,6 +70,7 @@ async def _session(realtime: Realtime, user: str, subject: str) -> bool:
 
 
 async def _enter_session(realtime: Realtime, user: str, subject: str) -> bool:
+    """An athlete who goes in agrees to be seen in that session."""
     return await realtime.contexts.coaching.enter(subject, user)
 
 
@@ -80,36 +82,42 @@ async def _own(_realtime: Realtime, user: str, subject: str) -> bool:
     return user == subject
 
 
-Check = Callable[[Realtime, str, str], Awaitable[bool]]
-KINDS: Final[dict[str, Check]] = {"session": _session, "heart": _heart, "user": _own}
-"""Who may look into a room."""
-LOGGED: Final = frozenset({"session", "user"})
-"""Where durable events are said; the others have no epoch, and nothing to recover."""
+ROOMS: Final = (
+    RoomKind("session", look=_session, enter=_enter_session, logged=True),
+    RoomKind("heart", look=_heart),
+    RoomKind("user", look=_own, logged=True),
+)
+EVENTS: Final = (EventType("room.gap", Gap, ("*",)),)
 NO_LOG: Final = Entered(None, False, [])
-DOORS: Final[dict[str, Check]] = {**KINDS, "session": _enter_session}
-"""Who may go in, and what going in means: an athlete agrees to be seen in that session."""
 
 
-async def check(
-    realtime: Realtime, connection: Connection, room: str, rules: Mapping[str, Check] = KINDS
-) -> None:
+async def check(realtime: Realtime, connection: Connection, room: str, *, entering: bool = False) -> None:
     """NotFound unless this person may be in the room now; Invalid for what is no room's name."""
     identity = connection.identity
     if identity is None:
         raise Unauthenticated("Send auth first.")
-    kind, _, subject = room.partition(":")
-    allowed = rules.get(kind)
-    if allowed is None or not subject:
-        raise Invalid("There is no such kind of room.", fields={"room": "must be one of " + ", ".join(KINDS)})
+    kind, subject = _kind(realtime, room)
+    allowed = kind.door if entering else kind.look
     if not await allowed(realtime, identity.user, subject):
         raise NotFound("There is no such room.")
+
+
+def _kind(realtime: Realtime, room: str) -> tuple[RoomKind, str]:
+    """The kind of a room, and what stands behind the colon of its name."""
+    name, _, subject = room.partition(":")
+    kinds = realtime.registry.rooms
+    kind = kinds.get(name)
+    if kind is None or not subject:
+        known = ", ".join(kinds)
+        raise Invalid("There is no such kind of room.", fields={"room": f"must be one of {known}"})
+    return kind, subject
 
 
 @command("room.join", RoomJoin, RoomJoined, policy=SIGNED_IN)
 async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> RoomJoined:
     """Enter a room: what is said there reaches this socket from now on."""
     # First listen, then look: whoever arrives in between is seen twice rather than never.
-    checking = partial(check, realtime, connection, data.room, DOORS)
+    checking = partial(check, realtime, connection, data.room, entering=True)
     entered = await realtime.enter(
         connection, data.room, checking, partial(_go_in, realtime, connection, data)
     )
@@ -137,7 +145,7 @@ def _readable(connection: Connection, events: list[msgspec.Raw]) -> list[Any]:
 
 async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> Entered:
     """Put the socket into the room; from which place on it hears what is said there."""
-    if data.room.partition(":")[0] in LOGGED:
+    if _kind(realtime, data.room)[0].logged:
         since = Place(data.since.epoch, data.since.seq) if data.since else None
         return await realtime.readers.enter(connection, data.room, since)
     await realtime.join(connection, data.room)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from fittracker.auth.identity import Identity
@@ -9,6 +11,7 @@ from fittracker.errors import Forbidden
 from fittracker.policy import ANYBODY
 from ws.commands import Nothing, command
 from ws.connection import Connection
+from ws.events import EventType
 from ws.realtime import Realtime
 
 PROTOCOL_VERSION = 1
@@ -35,6 +38,33 @@ class Pong(msgspec.Struct):
     """The server's time, unix ms."""
 
     t: int
+
+
+class Expiring(msgspec.Struct):
+    """The token of this socket ends in so many seconds: send `auth` with a fresh one."""
+
+    in_s: int
+
+
+class Draining(msgspec.Struct):
+    """The server restarts: finish what you are doing, and come back after so many milliseconds."""
+
+    retry_after_ms: int
+    reason: str
+
+
+class Notice(msgspec.Struct):
+    """Those who run the server have something to say to everybody."""
+
+    text: str
+
+
+EVENTS: Final = (
+    EventType("hello", Hello),
+    EventType("auth.expiring", Expiring),
+    EventType("server.draining", Draining),
+    EventType("server.notice", Notice),
+)
 
 
 @command("auth", Auth, Hello, policy=ANYBODY)

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from fittracker.policy import SIGNED_IN
-from ws.commands import Nothing, Registry, command
+from ws.commands import Nothing, command
 from ws.frames import Encoding, decoders
+from ws.registry import Registry
 
 
 class Greeting(msgspec.Struct, forbid_unknown_fields=True):

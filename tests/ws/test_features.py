@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from fittracker.policy import ADMIN, ANYBODY, SIGNED_IN, TRAINER
-from ws.features import FEATURES, registry
+from ws.features import registry
 from ws.heart import BY_DEVICE
 
 PROTOCOL = {
@@ -61,10 +61,3 @@ def test_every_shape_refuses_what_it_does_not_know() -> None:
     for name, command in registry().commands.items():
         shape: type[msgspec.Struct] = command.data
         assert shape.__struct_config__.forbid_unknown_fields, name
-
-
-def test_each_feature_brings_commands() -> None:
-    """A file in the list whose functions are not tagged would be a mistake."""
-    commands = registry().commands.values()
-    for module in FEATURES:
-        assert any(command.run.__module__ == module.__name__ for command in commands), module.__name__

@@ -42,12 +42,12 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 async def say(house: House, room: str, text: str) -> Confirmed:
     """Somebody says something in the room, on whatever worker."""
     log = house.people.contexts.room_log
-    return await log.say(room, "session.cue", {"text": text}, by="a" * 24, client_id=str(uuid4()))
+    return await log.say(room, "test.cue", {"text": text}, by="a" * 24, client_id=str(uuid4()))
 
 
 async def hears(peer: Peer, *texts: str) -> None:
     """The peer gets exactly these, in this order."""
-    assert [(await peer.expect("session.cue"))["text"] for _ in texts] == list(texts)
+    assert [(await peer.expect("test.cue"))["text"] for _ in texts] == list(texts)
 
 
 async def listen(house: House, redis: Redis, room: str, command: str, listeners: int) -> None:
@@ -73,7 +73,7 @@ async def test_who_is_in_the_room_hears_what_is_said_with_its_place(
         joined = await peer.call("room.join", room=room)
         assert (joined["seq"], joined["recovered"], joined["events"]) == (1, False, [])
         await say(house, room, "after")
-        event = await peer.event("session.cue")
+        event = await peer.event("test.cue")
     assert (event["room"], event["seq"], event["epoch"]) == (room, 2, joined["epoch"])
     assert event["data"] == {"text": "after"}
 
@@ -87,7 +87,7 @@ async def test_who_comes_back_gets_what_was_missed(
     async with connect(house.url, trainer.token, **options) as peer:
         joined = await peer.call("room.join", room=room)
         await say(house, room, "one")
-        live = await peer.event("session.cue")
+        live = await peer.event("test.cue")
     for text in ("two", "three"):
         await say(house, room, text)
     async with connect(house.url, trainer.token, **options) as peer:
@@ -117,7 +117,7 @@ async def test_nothing_is_lost_or_doubled_while_somebody_comes_in(
             assert joined["recovered"]
             heard = texts(joined)
             while len(heard) < total:
-                heard.append((await peer.expect("session.cue"))["text"])
+                heard.append((await peer.expect("test.cue"))["text"])
             return heard
 
     async def come_late(number: int) -> list[str]:
@@ -184,7 +184,7 @@ async def test_what_can_be_had_nowhere_is_a_gap(
         first = await say(house, room, "one")
         await hears(peer, "one")
         readers = house.realtime.readers
-        lost = json.dumps({"type": "session.cue", "room": room, "data": {"text": "four"}}).encode()
+        lost = json.dumps({"type": "test.cue", "room": room, "data": {"text": "four"}}).encode()
         readers.hear(room, Place(first.place.epoch, 4), lost)
         gap = await peer.expect("room.gap")
         assert (gap["epoch"], gap["seq"]) == (first.place.epoch, 3)

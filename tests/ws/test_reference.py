@@ -8,9 +8,10 @@ import pytest
 from msgspec import Meta
 
 from fittracker.policy import Policy
-from ws.commands import Registry, command
+from ws.commands import command
 from ws.features import registry
 from ws.reference import commands_markdown
+from ws.registry import Registry
 
 
 class Thing(msgspec.Struct):
