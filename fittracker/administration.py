@@ -19,7 +19,7 @@ from fittracker.auth.liveness import Liveness, State
 from fittracker.auth.sessions import Sessions
 from fittracker.caller import Caller
 from fittracker.clock import Clock
-from fittracker.coaching import Coaching
+from fittracker.coaching.sessions import Coaching
 from fittracker.errors import Conflict, Forbidden, Invalid, NotFound
 from fittracker.grants import Grants
 from fittracker.ids import is_id

@@ -120,6 +120,7 @@ BELONGINGS: Final = (
         # Who else took part is theirs to hand out.
         fields=("title", "state", "starts_at", "capacity", "created_at"),
     ),
+    Belonging("session_tallies", owners=("user",), reason="repetitions on their way into a summary"),
     Belonging(
         "grants",
         owners=("athlete", "trainer"),

@@ -30,7 +30,8 @@ from fittracker.background import Background
 from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
 from fittracker.clock import Clock
-from fittracker.coaching import Coaching
+from fittracker.coaching.sessions import Coaching
+from fittracker.coaching.tally import Tally
 from fittracker.connections import Connections
 from fittracker.control import Control
 from fittracker.denials import Denials
@@ -101,6 +102,7 @@ class Contexts:
     notifications: Notifications
     grants: Grants
     coaching: Coaching
+    session_tally: Tally
     series: HeartSeries
     workouts: Workouts
 
@@ -142,6 +144,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         )
         liveness = ground.liveness()
         contexts = _assemble(ground, liveness)
+        await stack.enter_async_context(contexts.session_tally.running())
         await contexts.people_search.index_names()
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
@@ -303,6 +306,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         notifications=Notifications(database, ground.room_log, clock),
         grants=grants,
         coaching=coaching,
+        session_tally=Tally(database, clock),
         series=series,
         workouts=workouts,
     )

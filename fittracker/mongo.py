@@ -121,6 +121,10 @@ INDEXES: tuple[Index, ...] = (
     Index("coaching_sessions", ("trainer", "-created_at", "-_id")),
     Index("coaching_sessions", ("athletes", "-created_at", "-_id")),
     Index("coaching_sessions", ("entered", "state")),
+    # what athletes did in them, by analysis; part of the summary long before it expires
+    Index("session_tallies", ("session",)),
+    Index("session_tallies", ("user",)),
+    Index("session_tallies", ("expires_at",), expire_after_s=0),
     # heart rate: `_id` of a batch is {s: stream, n: first seq it covers}, so two writers of one
     # stream cannot both store what comes after the same sample
     Index("heart_batches", ("user", "until_t", "from_t")),

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from fittracker.blocks import Blocks
-from fittracker.coaching import Coaching
+from fittracker.coaching.sessions import Coaching
 from fittracker.errors import NotFound
 from fittracker.grants import Grants
 from fittracker.ids import is_id

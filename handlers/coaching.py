@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from fittracker.coaching import MOST_CAPACITY
+from fittracker.coaching.sessions import MOST_CAPACITY
 from fittracker.errors import NotFound
 from fittracker.paging import LARGEST
 from handlers.endpoint import Call

@@ -17,7 +17,7 @@ from fittracker.auth.tokens import AccessTokens
 from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
 from fittracker.clock import Clock
-from fittracker.coaching import Coaching
+from fittracker.coaching.sessions import Coaching
 from fittracker.control import Control
 from fittracker.grants import Grants
 from fittracker.mongo import Database, Document, open_database

@@ -15,7 +15,7 @@ from fittracker.auth.passwords import Passwords
 from fittracker.blocks import Blocks
 from fittracker.caller import OPERATOR
 from fittracker.clock import Clock
-from fittracker.coaching import Coaching
+from fittracker.coaching.sessions import Coaching
 from fittracker.control import Control
 from fittracker.dev.notes import Account, Notes
 from fittracker.grants import Grants

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 import ws.broker
-from fittracker.coaching import MOST_CAPACITY
+from fittracker.coaching.sessions import MOST_CAPACITY
 from tests.house import House
 from tests.peer import MSGPACK, Peer, connect
 from tests.people import People, Person

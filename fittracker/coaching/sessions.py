@@ -15,8 +15,8 @@ from typing import Final
 from fittracker.blocks import Blocks
 from fittracker.caller import Caller
 from fittracker.clock import Clock
+from fittracker.coaching.entrance import OPEN_STATES, Entrance
 from fittracker.control import Control, MembershipEnded
-from fittracker.entrance import OPEN_STATES, Entrance
 from fittracker.errors import Invalid, NotFound
 from fittracker.grants import Grants
 from fittracker.ids import is_id, new_id

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from fittracker.entrance import Entrance
+from fittracker.coaching.entrance import Entrance
 from fittracker.ids import new_id
 from fittracker.mongo import Database, open_database
 from tests.conftest import DATABASE
