@@ -63,6 +63,7 @@ EVENTS: Final = frozenset(
         "admin.looked",
         "admin.sessions_ended",
         "admin.connection_closed",
+        "admin.notice",
         "data.exported",
         "data.imported",
         "audit.pruned",

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from fittracker.audit import Audit
 from fittracker.caller import Caller
-from fittracker.control import CloseSocket, Control, RollCall
+from fittracker.control import CloseSocket, Control, Notice, RollCall
 from fittracker.errors import BadRequest, NotFound, Unavailable
 from fittracker.paging import LARGEST
 from fittracker.redis import WORKERS, roll_key, worker_key
@@ -143,6 +143,11 @@ class Connections:
         await self._audit.record(
             "admin.connection_closed", caller, target=answers[0].user, connection=connection
         )
+
+    async def announce(self, text: str, caller: Caller) -> None:
+        """Say something to everybody who is connected now, as `server.notice`."""
+        await self._audit.record("admin.notice", caller, text=text)
+        await self._control.tell(Notice(text))
 
     async def _living(self) -> set[str]:
         """The workers that have said lately that they live; those that died are taken off the list."""

@@ -82,9 +82,15 @@ class CloseSocket(msgspec.Struct, tag="close_socket", frozen=True):
     connection: str
 
 
+class Notice(msgspec.Struct, tag="notice", frozen=True):
+    """Those who run the server have something to say to everybody who is connected."""
+
+    text: str
+
+
 SightEnded = GrantEnded | Blocked | SightChanged | MembershipEnded
 """Somebody may see less than before."""
-Message = SessionEnded | UserChanged | StreamTaken | RollCall | CloseSocket | SightEnded
+Message = SessionEnded | UserChanged | StreamTaken | RollCall | CloseSocket | Notice | SightEnded
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

@@ -57,6 +57,12 @@ class SocketPage(Schema):
     workers_answered = fields.Integer(required=True)
 
 
+class Notice(Schema):
+    """What everybody who is connected is told: one line."""
+
+    text = Text(1, 500, required=True)
+
+
 @route("GET", "/admin/connections", ADMIN, query=SocketSearch, answer=SocketPage)
 async def connections(call: Call) -> dict[str, Any]:
     """Who is connected: every worker is asked, and has a second to answer. Looking is written down."""
@@ -74,6 +80,12 @@ async def connections(call: Call) -> dict[str, Any]:
 async def close_connection(call: Call) -> None:
     """Close a socket, whichever worker has it; its client may sign in again (4010)."""
     await call.contexts.connections.close(call.path("id"), call.caller)
+
+
+@route("POST", "/admin/notices", ADMIN, status=202, body=Notice)
+async def announce(call: Call) -> None:
+    """Say something to everybody who is connected now, as the event `server.notice`."""
+    await call.contexts.connections.announce(call.body["text"], call.caller)
 
 
 def _shown(socket: Socket) -> dict[str, Any]:

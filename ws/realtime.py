@@ -30,7 +30,7 @@ from ws.hub import RENEWED, SAID, TELEMETRY, Hub
 from ws.presence import Presence
 from ws.readers import Readers
 from ws.registry import Registry
-from ws.roll_call import Clerk
+from ws.roll_call import PIECE, Clerk
 from ws.wheel import Wheel
 from ws.writer import Writer
 
@@ -291,11 +291,23 @@ class Realtime:
                     connection.close(code, "account changed")
             case control.RollCall() | control.CloseSocket():
                 self.spawn(self.clerk.answer(message), name="roll-call")
+            case control.Notice(text=text):
+                self.spawn(self._announce(text), name="notice")
             case control.StreamTaken(stream=stream, worker=worker):
                 if worker != self.worker:
                     self.telemetry.let_go(stream)
             case _:
                 self._look_after(message)
+
+    async def _announce(self, text: str) -> None:
+        """Tell everybody who is signed in; in pieces, for there may be tens of thousands."""
+        notice = event("server.notice", {"text": text})
+        everybody = list(self.hub.connections.values())
+        for start in range(0, len(everybody), PIECE):
+            for connection in everybody[start : start + PIECE]:
+                if connection.identity is not None:
+                    connection.send(notice.frame(connection.encoding))
+            await asyncio.sleep(0)
 
     def _look_after(self, message: control.SightEnded) -> None:
         """Somebody may see less than before: what they see of it here ends now."""

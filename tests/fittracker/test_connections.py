@@ -284,3 +284,25 @@ async def test_a_worker_that_has_ended_is_asked_no_more(
     assert await valkey.smembers(WORKERS) == before
     page = await desk.look()
     assert (page["workers_asked"], page["workers_answered"]) == (2, 2)
+
+
+async def test_everybody_who_is_connected_hears_a_notice_and_it_is_written_down(
+    workers: list[LoneWorker], people: People, desk: Desk
+) -> None:
+    """On either worker, in either encoding; who has not signed in hears nothing."""
+    ann, bob = await people.crowd(2)
+    async with (
+        connect(workers[0].url, ann.token) as one,
+        connect(workers[1].url, bob.token, protocols=(MSGPACK,)) as other,
+    ):
+        headers = {"Authorization": f"Bearer {desk.ada.token}"}
+        url = f"{workers[0].url}/api/v1/admin/notices"
+        async with (
+            ClientSession() as http,
+            http.post(url, headers=headers, json={"text": "We restart at noon."}) as answer,
+        ):
+            assert answer.status == 202
+        for peer in (one, other):
+            assert await peer.expect("server.notice") == {"text": "We restart at noon."}
+    found = people.contexts.database.audit.find({"event": "admin.notice"})
+    assert [each["detail"]["text"] async for each in found] == ["We restart at noon."]
