@@ -177,6 +177,12 @@ BELONGINGS: Final = (
         exported="notifications",
         fields=("kind", "event", "subject", "data", "at", "read_at"),
     ),
+    Belonging(
+        "conversations",
+        named=("members",),
+        blanked=("owner",),
+        reason="a conversation is of everybody in it; it is theirs who stay",
+    ),
     Belonging("jobs", owners=("user",), reason="work in progress, and exports themselves"),
     Belonging("job_files", owners=("user",), reason="exports themselves"),
     Belonging(

@@ -29,6 +29,10 @@ from fittracker.avatars import Avatars, open_sandbox
 from fittracker.background import Background
 from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
+from fittracker.chat.chat import Chat
+from fittracker.chat.conversations import Conversations
+from fittracker.chat.forum import Forum, Forums
+from fittracker.chat.seats import Seats
 from fittracker.clock import Clock
 from fittracker.coaching.sessions import Coaching
 from fittracker.coaching.tally import Tally
@@ -103,6 +107,9 @@ class Contexts:
     grants: Grants
     coaching: Coaching
     session_tally: Tally
+    conversations: Conversations
+    seats: Seats
+    chat: Chat
     series: HeartSeries
     workouts: Workouts
 
@@ -253,6 +260,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     device_tokens = DeviceTokens(database, liveness, ground.audit, clock)
     doors = Doors(sessions, device_tokens, liveness, grants, coaching)
     accounts = ground.accounts(sessions, limits)
+    people = People(database, grants, coaching, blocks)
+    seats = Seats(database)
     users = Users(database, liveness, measurements, ground.control, clock)
     workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)
     owning = OwnershipGround(
@@ -293,7 +302,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         device_tokens=device_tokens,
         tickets=tickets,
         consoles=Consoles(redis, ground.breaker, idle_s=settings.console_idle_s),
-        people=People(database, grants, coaching, blocks),
+        people=people,
         people_search=PeopleSearch(database, blocks),
         blocks=blocks,
         users=users,
@@ -307,6 +316,19 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         grants=grants,
         coaching=coaching,
         session_tally=Tally(database, clock),
+        conversations=Conversations(database, people, clock),
+        seats=seats,
+        chat=Chat(ground.room_log, _forums(seats, coaching)),
         series=series,
         workouts=workouts,
+    )
+
+
+def _forums(seats: Seats, coaching: Coaching) -> Forums:
+    """In which kinds of rooms people talk: who may read there, and who may speak."""
+    return Forums(
+        {
+            "chat": Forum(seats.belongs, seats.speaks),
+            "session": Forum(coaching.took_part, coaching.belongs),
+        }
     )

@@ -140,6 +140,9 @@ INDEXES: tuple[Index, ...] = (
     # the inbox: `_id` follows from the person and what happened
     Index("notifications", ("user", "-at", "-_id")),
     Index("notifications", ("by",)),
+    # conversations: of two people there is one
+    Index("conversations", ("pair",), unique=True, partial={"pair": {"$exists": True}}),
+    Index("conversations", ("members", "-last_at", "-_id")),
     # work for a person that takes longer than a request, and the files it takes in and gives out
     Index("jobs", ("user", "kind"), unique=True, partial={"open": True}),
     Index("jobs", ("kind", "lease_until"), partial={"open": True}),

@@ -47,10 +47,24 @@ class People:
         return shown
 
     async def _check_acquainted(self, viewer: str, user: str) -> None:
-        """NotFound unless the viewer lets this trainer see something, or both are in a coaching session."""
-        if await self._grants.kinds(user, viewer) or await self._coaching.introduced(viewer, user):
-            return
-        raise NotFound("There is no such person.")
+        if not await self._acquainted(viewer, user):
+            raise NotFound("There is no such person.")
+
+    async def _acquainted(self, viewer: str, user: str) -> bool:
+        """Whether the viewer lets this trainer see something, or both are in a coaching session."""
+        return bool(await self._grants.kinds(user, viewer)) or await self._coaching.introduced(viewer, user)
+
+    async def reachable(self, user: str, others: Collection[str]) -> set[str]:
+        """Those of the others to whom this person may write first: whoever they may know to be there."""
+        ids = {each for each in others if is_id(each)} - await self._blocks.among(user, others)
+        query = {"_id": {"$in": list(ids)}, **PRESENT}
+        found = await self._users.find(query, {"preferences": 1}).to_list()
+        hidden = {each["_id"] for each in found if visibility(each, "profile") != "public"} - {user}
+        reached = {each["_id"] for each in found} - hidden
+        for each in hidden:
+            if await self._grants.kinds(user, each) or await self._acquainted(user, each):
+                reached.add(each)
+        return reached
 
     # -- heart rate ----------------------------------------------------------------------------------
 

@@ -85,6 +85,17 @@ class People:
         made = await self.contexts.coaching.create(trainer.id, title="Test", capacity=100, athletes=members)
         return str(made["_id"])
 
+    async def conversation(self, *people: Person, title: str = "Runners") -> str:
+        """A conversation that the first of these people begins: of two, or a group; its id."""
+        first, *others = people
+        ids = [each.id for each in others]
+        begin = self.contexts.conversations.begin
+        if len(others) == 1:
+            made = await begin(first.id, "direct", ids, None)
+        else:
+            made = await begin(first.id, "group", ids, title)
+        return str(made["_id"])
+
 
 @asynccontextmanager
 async def open_people(settings: Settings) -> AsyncIterator[People]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ws import heart, notifications, rooms, session
+from ws import chat, heart, notifications, rooms, session
 from ws.registry import Registry
 
-FEATURES = (session, rooms, heart, notifications)
+FEATURES = (session, rooms, heart, notifications, chat)
 
 
 def registry() -> Registry:

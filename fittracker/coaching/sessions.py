@@ -138,6 +138,11 @@ class Coaching:
         """Whether this person is the trainer or an athlete of a session that is not over."""
         return await self._entrance.belongs(session, user)
 
+    async def took_part(self, session: str, user: str) -> bool:
+        """Whether this person is, or was at its end, the trainer or an athlete of a session."""
+        mine = self._mine(user, session)
+        return is_id(session) and await self._sessions.find_one(mine, {"_id": 1}) is not None
+
     async def enter(self, session: str, user: str) -> bool:
         """Go in: from now on everybody in the session may see this athlete. False as for `belongs`."""
         return await self._entrance.enter(session, user)

@@ -70,3 +70,8 @@ class Archive:
             query["seq"] = {"$lt": seq}
         found = await self._events.find(query, sort=[("seq", -1)], limit=limit).to_list()
         return [self._envelope.entry(each) for each in reversed(found)]
+
+    async def holds(self, event: str, room: str, kind: str) -> bool:
+        """Whether this event of this kind was said in this room; also where it was only just written."""
+        query = {"_id": event, "room": room, "kind": kind}
+        return await self._newest.find_one(query, {"_id": 1}) is not None

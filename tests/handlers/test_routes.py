@@ -132,6 +132,12 @@ async def somebody_blocked(api: Api, owner: Person) -> str:
     return blocked.id
 
 
+async def a_conversation(api: Api, owner: Person) -> str:
+    """A conversation of the owner with somebody who does not knock."""
+    body = {"kind": "direct", "members": [(await api.person("Bert")).id]}
+    return str((await owner.post("/conversations", body)).data["id"])
+
+
 async def somebody_hidden_with_a_picture(api: Api, owner: Person) -> str:
     """The owner, whose profile and whose picture nobody sees."""
     headers, picture = {"Content-Type": "image/png"}, saved(halves(), "PNG")
@@ -155,6 +161,8 @@ FOREIGN: dict[str, Make] = {
     "/users/{id}/report": themselves,
     "/users/me/measurements/{id}": a_measurement,
     "/users/{id}/measurements": themselves,
+    "/conversations/{id}": a_conversation,
+    "/conversations/{id}/messages": a_conversation,
 }
 """For each path with an id: a thing of the owner's that it could name."""
 FOR_OTHERS = {"POST /users/{id}/report"}

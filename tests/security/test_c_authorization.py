@@ -45,20 +45,33 @@ async def house(settings: Settings) -> AsyncIterator[House]:
 
 @dataclass(frozen=True, slots=True)
 class Things:
-    """What the owner has: themselves, a session they have entered, and a stream."""
+    """What the owner has: themselves, a session they have entered, a stream, and something they said."""
 
     owner: str
     session: str
     stream: str
+    conversation: str
+    message: str
 
     @property
     def rooms(self) -> list[str]:
         """Every kind of room that could be theirs."""
-        return [f"session:{self.session}", f"heart:{self.owner}", f"user:{self.owner}"]
+        return [*self.talking, f"heart:{self.owner}", f"user:{self.owner}"]
+
+    @property
+    def talking(self) -> list[str]:
+        """Those in which people talk."""
+        return [f"session:{self.session}", f"chat:{self.conversation}"]
 
 
-NOTHING = Things(NEVER, NEVER, "00000000-0000-4000-8000-000000000000")
+NOTHING = Things(NEVER, NEVER, "00000000-0000-4000-8000-000000000000", NEVER, NEVER)
 Bodies = Callable[[Things], list[dict[str, Any]]]
+
+
+def _said(room: str) -> dict[str, Any]:
+    return {"room": room, "text": "Hello.", "client_id": str(uuid4())}
+
+
 NAMED: dict[tuple[str, str], Bodies] = {
     ("room.join", "room"): lambda of: [{"room": each} for each in of.rooms],
     ("room.members", "room"): lambda of: [{"room": each} for each in of.rooms],
@@ -70,6 +83,9 @@ NAMED: dict[tuple[str, str], Bodies] = {
     ("hr.open", "session"): lambda of: [{"stream": str(uuid4()), "session": of.session}],
     ("hr.push", "stream"): lambda of: [{"stream": of.stream, "samples": samples(2)}],
     ("hr.close", "stream"): lambda of: [{"stream": of.stream}],
+    ("chat.send", "room"): lambda of: [_said(each) for each in of.talking],
+    ("chat.send", "reply_to"): lambda of: [_said(of.talking[1]) | {"reply_to": of.message}],
+    ("chat.history", "room"): lambda of: [{"room": each} for each in of.talking],
 }
 """For each field that names something: commands with the owner's thing in it."""
 PLAIN = {
@@ -78,6 +94,10 @@ PLAIN = {
     ("hr.open", "device"),
     ("hr.open", "sport"),
     ("hr.push", "samples"),
+    ("chat.send", "text"),
+    ("chat.send", "client_id"),
+    ("chat.history", "before"),
+    ("chat.history", "limit"),
 }
 """Fields that name nothing that could be somebody's. Each new one is a decision."""
 OF_ONESELF = {"room.leave", "hr.unwatch"}
@@ -111,7 +131,9 @@ class Scene:
         self.worn = await strap(self.peer, session=session)
         await self.worn.push(*samples(1))
         await self.worn.ack(1)
-        self.things = Things(self.owner.id, session, self.worn.stream)
+        conversation = await people.conversation(self.owner, trainer)
+        said = await self.peer.call("chat.send", **_said(f"chat:{conversation}"))
+        self.things = Things(self.owner.id, session, self.worn.stream, conversation, said["id"])
         for room in self.things.rooms:
             await self.peer.call("room.join", room=room)
 
