@@ -10,12 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import msgspec
 from aiohttp import web
 from prometheus_client import Counter, Gauge
 
 from config.settings import Settings
-from fittracker import control
 from fittracker.background import end
 from fittracker.clock import rfc3339
 from fittracker.contexts import Contexts
@@ -27,10 +25,11 @@ from ws.broker import Broker
 from ws.connection import Connection
 from ws.frames import Close, Outgoing, decoders, event
 from ws.hub import RENEWED, SAID, TELEMETRY, Hub
+from ws.orders import Orders
 from ws.presence import Presence
 from ws.readers import Readers
 from ws.registry import Registry
-from ws.roll_call import PIECE, Clerk
+from ws.roll_call import Clerk
 from ws.wheel import Wheel
 from ws.writer import Writer
 
@@ -91,10 +90,9 @@ class Realtime:
         )
         self.readers = Readers(self.hub, contexts.room_log, self.join, self.spawn)
         self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
+        self.orders = Orders(worker, self.hub, contexts, telemetry, self.clerk, self.spawn, self.may_stay)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
-        self.sight_changes = 0
-        """How many messages have come after which somebody may see less."""
         self._second = (0, b"")
         self._turned = loop.time()
 
@@ -153,10 +151,10 @@ class Realtime:
         Who loses the permission between the check and the joining was not there to be taken out: so where
         anybody lost one meanwhile, it is checked again.
         """
-        before = self.sight_changes
+        before = self.orders.sight_changes
         await check()
         entered = await go_in()
-        if before != self.sight_changes:
+        if before != self.orders.sight_changes:
             try:
                 await check()
             except Failure:
@@ -246,6 +244,9 @@ class Realtime:
         else:
             self.hub.deliver(room, key, Outgoing(payload))
 
+    def _heed(self, payload: bytes) -> None:
+        self.orders.heed(payload)
+
     def _closed(self, room: str) -> None:
         self.readers.forget(room)
 
@@ -256,106 +257,18 @@ class Realtime:
     def reconnected(self) -> None:
         """Redis is heard again: what was said meanwhile was not, so everything it may have been is done."""
         self.presence.announce(self._present)
-        self.spawn(self._look_at_everything(), name="look-at-everything")
-
-    async def _look_at_everything(self) -> None:
-        for name, room in tuple(self.hub.rooms.items()):
-            kind, _, subject = name.partition(":")
-            if kind == "heart":
-                await self._look_at_watchers(subject)
-            elif kind == "session":
-                for who in tuple(room.people()):
-                    if not await self.contexts.coaching.belongs(subject, who.user):
-                        self._part(name, who.user)
+        self.spawn(self.orders.look_at_everything(), name="look-at-everything")
 
     def _present(self) -> Any:
         for room in self.hub.rooms.values():
             for who in room.people():
                 yield room.name, who.user, who.name, who.role
 
-    def _heed(self, payload: bytes) -> None:
-        try:
-            message = control.decode(payload)
-        except msgspec.DecodeError:
-            log.warning("control_message_unknown")  # a newer version's worker during a rolling deploy
-            return
-        match message:
-            case control.SessionEnded(sid=sid):
-                self.contexts.authenticator.forget(sid)
-                for connection in self.hub.of_session(sid):
-                    connection.close(Close.SIGNED_OUT, "signed out")
-            case control.UserChanged(user=user, banned=banned):
-                self.contexts.authenticator.forget_user(user)
-                code = Close.BANNED if banned else Close.SIGNED_OUT
-                for connection in self.hub.of_user(user):
-                    connection.close(code, "account changed")
-            case control.RollCall() | control.CloseSocket():
-                self.spawn(self.clerk.answer(message), name="roll-call")
-            case control.Notice(text=text):
-                self.spawn(self._announce(text), name="notice")
-            case control.StreamTaken(stream=stream, worker=worker):
-                if worker != self.worker:
-                    self.telemetry.let_go(stream)
-            case _:
-                self._look_after(message)
-
-    async def _announce(self, text: str) -> None:
-        """Tell everybody who is signed in; in pieces, for there may be tens of thousands."""
-        notice = event("server.notice", {"text": text})
-        everybody = list(self.hub.connections.values())
-        for start in range(0, len(everybody), PIECE):
-            for connection in everybody[start : start + PIECE]:
-                if connection.identity is not None:
-                    connection.send(notice.frame(connection.encoding))
-            await asyncio.sleep(0)
-
-    def _look_after(self, message: control.SightEnded) -> None:
-        """Somebody may see less than before: what they see of it here ends now."""
-        self.sight_changes += 1
-        match message:
-            case control.GrantEnded(athlete=athlete, trainer=trainer):
-                self.spawn(self._look_again(athlete, trainer), name="grant-ended")
-            case control.Blocked(user=user, other=other):
-                self.spawn(self._look_again(user, other), name="blocked")
-                self.spawn(self._look_again(other, user), name="blocked")
-            case control.SightChanged(user=user):
-                self.spawn(self._look_at_watchers(user), name="sight-changed")
-            case control.MembershipEnded(room=room, user=user):
-                self._part(room, user)
-                self.spawn(self._look_at_all(user), name="membership-ended")
-
-    def _part(self, room: str, user: str) -> None:
-        """Somebody is out of a room: they neither hear what is said there, nor is their heart shown."""
-        self.telemetry.part(user, room.removeprefix("session:"))
-        for connection in self.hub.of_user(user):
-            self.hub.leave(connection, room)
-            for feed in connection.feeds or ():
-                feed.leave(room)
-
-    async def _look_at_all(self, user: str) -> None:
-        """Somebody left a session: those who saw them, or whom they saw, because of it see them no more."""
-        await self._look_at_watchers(user)
-        rooms = {name for connection in self.hub.of_user(user) for name in connection.rooms}
-        for name in rooms:
-            if name.startswith("heart:"):
-                await self._look_again(name.removeprefix("heart:"), user)
-
-    async def _look_at_watchers(self, athlete: str) -> None:
-        """Everybody who watches this athlete here may still do so, or does so no more."""
-        room = self.hub.rooms.get(f"heart:{athlete}")
-        await self._close_watches(athlete, {who.user for who in room.people()} if room else set())
-
-    async def _look_again(self, athlete: str, watcher: str) -> None:
-        """The watcher may still see the athlete for another reason."""
-        room = f"heart:{athlete}"
-        if any(room in each.rooms for each in self.hub.of_user(watcher)):
-            await self._close_watches(athlete, {watcher})
-
-    async def _close_watches(self, athlete: str, watchers: set[str]) -> None:
-        allowed = await self.contexts.people.watching(athlete, watchers)
-        for watcher in watchers - allowed:
-            for connection in self.hub.of_user(watcher):
-                self.hub.leave(connection, f"heart:{athlete}")
+    async def may_stay(self, user: str, room: str) -> bool:
+        """Whether this person may be in a room now; False for what is no room's name."""
+        name, _, subject = room.partition(":")
+        kind = self.registry.rooms.get(name)
+        return kind is not None and await kind.look(self, user, subject)
 
     async def may_watch(self, watcher: str, athlete: str) -> bool:
         """Whether this person may see this athlete's heart rate now."""

@@ -192,13 +192,13 @@ async def test_C6_who_loses_the_permission_while_entering_does_not_get_in(
     await set_heart_rate(people, audience.athlete, "public")
     peer = await audience.peer(here, bob)
     watching = here.realtime.contexts.people.watching
-    changes = here.realtime.sight_changes
+    changes = here.realtime.orders.sight_changes
 
     async def slow(athlete: str, viewers: Any) -> Any:
         allowed = await watching(athlete, viewers)
         monkeypatch.undo()
         await set_heart_rate(people, audience.athlete, "private")
-        await until(lambda: here.realtime.sight_changes > changes)
+        await until(lambda: here.realtime.orders.sight_changes > changes)
         return allowed
 
     monkeypatch.setattr(here.realtime.contexts.people, "watching", slow)

@@ -1,0 +1,150 @@
+"""What the workers tell each other over the control channel, and what this one does then.
+
+Sign-ins end, people may see less than before, streams change hands: each message is about somebody's sockets,
+and is acted on by every worker that has one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from fittracker import control
+from fittracker.contexts import Contexts
+from fittracker.observability import logger
+from fittracker.telemetry import Telemetry
+from ws.frames import Close, event
+from ws.hub import Hub
+from ws.roll_call import PIECE, Clerk
+
+log = logger(__name__)
+
+Spawn = Callable[[Coroutine[Any, Any, Any], str], None]
+MayStay = Callable[[str, str], Awaitable[bool]]
+"""Whether a person may be in a room now."""
+
+
+class Orders:
+    """Acts on them, for the sockets of one worker."""
+
+    def __init__(
+        self,
+        worker: str,
+        hub: Hub,
+        contexts: Contexts,
+        telemetry: Telemetry,
+        clerk: Clerk,
+        spawn: Spawn,
+        may_stay: MayStay,
+    ) -> None:
+        self._worker = worker
+        self._hub = hub
+        self._contexts = contexts
+        self._telemetry = telemetry
+        self._clerk = clerk
+        self._spawn = spawn
+        self._may_stay = may_stay
+        self.sight_changes = 0
+        """How many messages have come after which somebody may see less."""
+
+    def heed(self, payload: bytes) -> None:
+        """A message came from some worker, this one perhaps."""
+        try:
+            message = control.decode(payload)
+        except msgspec.DecodeError:
+            log.warning("control_message_unknown")  # a newer version's worker during a rolling deploy
+            return
+        match message:
+            case control.SessionEnded(sid=sid):
+                self._contexts.authenticator.forget(sid)
+                for connection in self._hub.of_session(sid):
+                    connection.close(Close.SIGNED_OUT, "signed out")
+            case control.UserChanged(user=user, banned=banned):
+                self._contexts.authenticator.forget_user(user)
+                code = Close.BANNED if banned else Close.SIGNED_OUT
+                for connection in self._hub.of_user(user):
+                    connection.close(code, "account changed")
+            case control.RollCall() | control.CloseSocket():
+                self._spawn(self._clerk.answer(message), "roll-call")
+            case control.Notice(text=text):
+                self._spawn(self._announce(text), "notice")
+            case control.StreamTaken(stream=stream, worker=worker):
+                if worker != self._worker:
+                    self._telemetry.let_go(stream)
+            case _:
+                self._look_after(message)
+
+    async def _announce(self, text: str) -> None:
+        """Tell everybody who is signed in; in pieces, for there may be tens of thousands."""
+        notice = event("server.notice", {"text": text})
+        everybody = list(self._hub.connections.values())
+        for start in range(0, len(everybody), PIECE):
+            for connection in everybody[start : start + PIECE]:
+                if connection.identity is not None:
+                    connection.send(notice.frame(connection.encoding))
+            await asyncio.sleep(0)
+
+    def _look_after(self, message: control.SightEnded) -> None:
+        """Somebody may see less than before: what they see of it here ends now."""
+        self.sight_changes += 1
+        match message:
+            case control.GrantEnded(athlete=athlete, trainer=trainer):
+                self._spawn(self._look_again(athlete, trainer), "grant-ended")
+            case control.Blocked(user=user, other=other):
+                self._spawn(self._look_again(user, other), "blocked")
+                self._spawn(self._look_again(other, user), "blocked")
+            case control.SightChanged(user=user):
+                self._spawn(self._look_at_watchers(user), "sight-changed")
+            case control.MembershipEnded(room=room, user=user):
+                self._part(room, user)
+                self._spawn(self._look_at_all(user), "membership-ended")
+
+    def _part(self, room: str, user: str) -> None:
+        """Somebody is out of a room: they neither hear what is said there, nor is their heart shown."""
+        self._telemetry.part(user, room.removeprefix("session:"))
+        for connection in self._hub.of_user(user):
+            self._hub.leave(connection, room)
+            for feed in connection.feeds or ():
+                feed.leave(room)
+
+    async def _look_at_all(self, user: str) -> None:
+        """Somebody left a session: those who saw them, or whom they saw, because of it see them no more."""
+        await self._look_at_watchers(user)
+        rooms = {name for connection in self._hub.of_user(user) for name in connection.rooms}
+        for name in rooms:
+            if name.startswith("heart:"):
+                await self._look_again(name.removeprefix("heart:"), user)
+
+    async def _look_at_watchers(self, athlete: str) -> None:
+        """Everybody who watches this athlete here may still do so, or does so no more."""
+        room = self._hub.rooms.get(f"heart:{athlete}")
+        await self._close_watches(athlete, {who.user for who in room.people()} if room else set())
+
+    async def _look_again(self, athlete: str, watcher: str) -> None:
+        """The watcher may still see the athlete for another reason."""
+        room = f"heart:{athlete}"
+        if any(room in each.rooms for each in self._hub.of_user(watcher)):
+            await self._close_watches(athlete, {watcher})
+
+    async def _close_watches(self, athlete: str, watchers: set[str]) -> None:
+        allowed = await self._contexts.people.watching(athlete, watchers)
+        for watcher in watchers - allowed:
+            for connection in self._hub.of_user(watcher):
+                self._hub.leave(connection, f"heart:{athlete}")
+
+    async def look_at_everything(self) -> None:
+        """Messages may have been missed: whoever may not be where they are any more leaves now.
+
+        One after the other: this may be a question to MongoDB for each person and room.
+        """
+        for name, room in tuple(self._hub.rooms.items()):
+            kind, _, subject = name.partition(":")
+            if kind == "heart":
+                await self._look_at_watchers(subject)
+            elif kind != "user":
+                for who in tuple(room.people()):
+                    if not await self._may_stay(who.user, name):
+                        self._part(name, who.user)
