@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -160,6 +161,31 @@ class Client:
         """Send a command whose result is of no interest."""
         wire = await self._line.wire()
         await wire.tell(command, data)
+
+    async def say(self, room: str, text: str, *, patience_s: float = 60.0, **data: Any) -> dict[str, Any]:
+        """Say something in a room's chat; when this returns it is stored, in order, and there once.
+
+        Where the outcome is unknown (the connection broke, the server was restarting) it is sent again, as
+        the same message, until it is known. `data` are further fields of `chat.send`, such as `reply_to`.
+        CommandError where the server refused it; TimeoutError after `patience_s`: then nobody knows.
+        """
+        return await self.surely("chat.send", room=room, text=text, patience_s=patience_s, **data)
+
+    async def surely(self, command: str, /, *, patience_s: float = 60.0, **data: Any) -> dict[str, Any]:
+        """Send a command that takes a `client_id` until its outcome is known; done once however often sent."""
+        again = {"client_id": str(uuid4()), **data}
+        pauses = replace(self._backoff, attempt=0)
+        async with asyncio.timeout(patience_s):
+            while True:
+                try:
+                    return await self.call(command, **again)
+                except CommandError as error:
+                    if not error.retry:
+                        raise
+                    pause = (error.retry_after_ms or 0) / 1000 or pauses.next_s()
+                except (ConnectionLost, TimeoutError):
+                    pause = pauses.next_s()
+                await asyncio.sleep(pause)
 
     async def join(self, room: str) -> RoomJoined:
         """Enter a room; joined again by itself after a reconnect, from where it was left."""

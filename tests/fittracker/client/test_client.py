@@ -182,3 +182,34 @@ def test_an_address_must_be_one(url: str) -> None:
     """A slip in the configuration is said at once."""
     with pytest.raises(ValueError, match="address"):
         Client(url, token="t")
+
+
+async def test_what_is_said_is_sent_again_as_the_same_until_its_outcome_is_known(
+    script: Scripted, impatient: Make
+) -> None:
+    """Over a server that is busy and a connection that breaks; nobody says anything twice."""
+    async with impatient(script.url, token="t") as client:
+        peer = await script.peer()
+        task = asyncio.create_task(client.say("chat:1", "hello", reply_to="m"))
+        first = await peer.command("chat.send")
+        assert first["data"].items() >= {"room": "chat:1", "text": "hello", "reply_to": "m"}.items()
+        await peer.error(first, "unavailable", retry=True)
+        second = await peer.command("chat.send")
+        await peer.close(1012)
+        peer = await script.peer()
+        third = await peer.command("chat.send")
+        assert first["data"] == second["data"] == third["data"]
+        await peer.result(third, id="m1", seq=1)
+        assert await task == {"id": "m1", "seq": 1}
+
+
+async def test_what_the_server_refuses_for_good_is_not_sent_again(script: Scripted, impatient: Make) -> None:
+    """And what nobody ever answers ends with the caller's patience."""
+    async with impatient(script.url, token="t") as client:
+        peer = await script.peer()
+        task = asyncio.create_task(client.say("chat:1", "hello"))
+        await peer.error(await peer.command("chat.send"), "not_found")
+        with pytest.raises(CommandError, match="not_found"):
+            await task
+        with pytest.raises(TimeoutError):
+            await client.say("chat:1", "hello", patience_s=0.05)
