@@ -172,7 +172,7 @@ class Client:
         return await self.surely("chat.send", room=room, text=text, patience_s=patience_s, **data)
 
     async def surely(self, command: str, /, *, patience_s: float = 60.0, **data: Any) -> dict[str, Any]:
-        """Send a command that takes a `client_id` until its outcome is known; done once however often sent."""
+        """Send a command that takes a `client_id` until its outcome is known; it is done once."""
         again = {"client_id": str(uuid4()), **data}
         pauses = replace(self._backoff, attempt=0)
         async with asyncio.timeout(patience_s):
