@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from fittracker.mongo import Database, Document
-from fittracker.roomlog.record import Entry, Envelope, Place
+from fittracker.roomlog.record import Confirmed, Entry, Envelope, Place
 
 DUPLICATE: Final = 11_000
 
@@ -22,34 +22,42 @@ class Archive:
         self._newest = self._events.with_options(read_concern=ReadConcern("local"))
         self._envelope = envelope
 
-    async def store(self, entries: Sequence[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
-        """Store events of rooms; those that are there already count as stored.
+    async def store(self, entries: Sequence[tuple[str, Entry]]) -> dict[str, Confirmed | None]:
+        """Store events of rooms; those that are there already count as stored. A majority has them then.
 
-        Gives those whose number has gone to another event: they are not stored.
+        Gives, by id, those that are not stored as they were given: what is stored in their stead (the same
+        event, in the place that it was given when it was sent before), or None where the number has gone to
+        another event.
         """
         documents = [self._envelope.document(room, entry) for room, entry in entries]
         try:
             await self._events.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             faults = error.details["writeErrors"]
-            if any(fault["code"] != DUPLICATE for fault in faults):
+            # Written, and not confirmed by a majority, is not stored: written again it is a duplicate for
+            # which MongoDB waits until a majority has the first one.
+            if error.details["writeConcernErrors"] or any(fault["code"] != DUPLICATE for fault in faults):
                 raise
-            return await self._misplaced([entries[fault["index"]] for fault in faults])
-        return []
+            return await self._astray([entries[fault["index"]][1] for fault in faults])
+        return {}
 
-    async def _misplaced(self, refused: list[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
-        ids = [entry.record.id for _, entry in refused]
-        there = {each["_id"] async for each in self._events.find({"_id": {"$in": ids}}, {"_id": 1})}
-        return [(room, entry) for room, entry in refused if entry.record.id not in there]
+    async def _astray(self, refused: list[Entry]) -> dict[str, Confirmed | None]:
+        there = await self.confirmed([entry.record.id for entry in refused])
+        return {
+            entry.record.id: found
+            for entry in refused
+            if (found := there.get(entry.record.id)) is None or found.place != entry.place
+        }
 
-    async def placed(self, event: str) -> Place | None:
-        """Where an event is stored; None where it is not."""
-        found = await self._events.find_one({"_id": event}, {"epoch": 1, "seq": 1})
-        return None if found is None else Place(found["epoch"], found["seq"])
+    async def confirmed(self, events: Sequence[str]) -> dict[str, Confirmed]:
+        """Where and when each of these events is stored; those that are not are left out."""
+        found = self._events.find({"_id": {"$in": list(events)}}, {"epoch": 1, "seq": 1, "at": 1})
+        return {each["_id"]: _confirmed(each) async for each in found}
 
-    async def seen(self, event: str) -> bool:
-        """Whether an event is written, though perhaps not yet by a majority."""
-        return await self._newest.find_one({"_id": event}, {"_id": 1}) is not None
+    async def seen(self, events: Sequence[str]) -> set[str]:
+        """Which of these events are written, though perhaps not yet by a majority."""
+        found = self._newest.find({"_id": {"$in": list(events)}}, {"_id": 1})
+        return {each["_id"] async for each in found}
 
     async def highest(self, room: str) -> int:
         """The highest number of a room; 0 where nothing was ever said."""
@@ -75,3 +83,7 @@ class Archive:
         """Whether this event of this kind was said in this room; also where it was only just written."""
         query = {"_id": event, "room": room, "kind": kind}
         return await self._newest.find_one(query, {"_id": 1}) is not None
+
+def _confirmed(document: Document) -> Confirmed:
+    place = Place(document["epoch"], document["seq"])
+    return Confirmed(document["_id"], place, round(document["at"].timestamp() * 1_000))

@@ -4,66 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from prometheus_client import Counter, Gauge
+from redis.exceptions import RedisError
 
-from fittracker.background import beside
+from fittracker.background import beside, end
 from fittracker.clock import Clock
 from fittracker.errors import Failure, Unavailable
-from fittracker.herd import Herd
 from fittracker.mongo import DATABASE_ERRORS
-from fittracker.mongo import OUTAGES as MONGO_OUTAGES
 from fittracker.observability import logger
-from fittracker.redis import OUTAGES as REDIS_OUTAGES
 from fittracker.roomlog.archive import Archive
-from fittracker.roomlog.record import Entry, Place, record
-from fittracker.roomlog.window import Placed, Said, Unplaced, Window
+from fittracker.roomlog.record import Confirmed, Entry, Place, record
+from fittracker.roomlog.recovery import Recovered, Recovery
+from fittracker.roomlog.window import UNKNOWN, Placed, Said, Unplaced, Window
 
 log = logger(__name__)
 
-JUMP: Final = 10_000
-"""A new epoch begins so far behind what MongoDB has: what is still on its way there fits between."""
 MOST_WAITING: Final = 20_000
 PATIENCE_S: Final = 10.0
 TRIES: Final = 5
 RETRY_S: Final = (0.05, 2.0)
 SWEEP_S: Final = 2.0
 OVERDUE_MS: Final = 5_000
-MOST_RECOVERED: Final = 1_000
-"""Whoever missed more is told to read the history instead."""
+TROUBLE: Final = (*DATABASE_ERRORS, RedisError)
+"""MongoDB or Redis is away, between two masters, out of space: nothing of it is a defect of ours."""
+NO_EPOCH: Final = "-"
+"""Stands for the epoch of a number that nobody must go on from."""
 
 said = Counter("fittracker_log_events", "Durable events that were confirmed to their sender")
 unstored = Gauge("fittracker_log_waiting", "Durable events of this worker that wait for MongoDB")
 swept = Counter("fittracker_log_swept", "Durable events that another worker had left behind")
-epochs = Counter("fittracker_log_epochs", "Rooms that began anew because Redis had lost their order")
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What is sure: the event's id, its place, and when it was said (unix ms)."""
-
-    id: str
-    place: Place
-    at_ms: int
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     said: Said
     done: asyncio.Future[Confirmed]
-    tries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """A room's newest place, and what was said after some other one: None where that cannot be told."""
-
-    head: Place
-    entries: list[Entry] | None
 
 
 class RoomLog:
@@ -72,14 +51,17 @@ class RoomLog:
     def __init__(self, window: Window, archive: Archive, clock: Clock) -> None:
         self._window = window
         self.archive = archive
+        self._recovery = Recovery(window, archive)
         self._clock = clock
+        self._unsettled: set[_Waiting] = set()
+        """All that is neither confirmed nor refused."""
         self._out: list[_Waiting] = []
         self._more = asyncio.Event()
+        self._resolving: set[asyncio.Task[None]] = set()
         self._placed: list[tuple[_Waiting, Placed]] = []
         self._landed = asyncio.Event()
         self._owed: dict[str, dict[int, str]] = {}
-        self._beginning: Herd[str, Place] = Herd(self._begin_all)
-        self._recovering: Herd[tuple[str, Place], Recovered] = Herd(self._recover_all)
+        """Numbers that are stored, with their epochs, of which Redis has not heard yet."""
 
     # -- saying --------------------------------------------------------------------------------------
 
@@ -89,12 +71,12 @@ class RoomLog:
         The same `client_id` by the same person in the same room is the same event, whatever it says.
         Unavailable: the outcome is unknown, and sending the same again is safe.
         """
-        if len(self._out) + len(self._placed) >= MOST_WAITING:
+        if len(self._unsettled) >= MOST_WAITING:
             raise Unavailable("Too much waits to be stored.", retry_after_ms=2_000)
         one = record(room, kind, data, by=by, client_id=client_id, at_ms=self._clock.now_ms())
         waiting = _Waiting(Said(room, one), asyncio.get_running_loop().create_future())
-        self._out.append(waiting)
-        self._more.set()
+        self._unsettled.add(waiting)
+        self._send([waiting])
         try:
             async with asyncio.timeout(PATIENCE_S):
                 confirmed = await asyncio.shield(waiting.done)
@@ -115,20 +97,35 @@ class RoomLog:
             ):
                 yield
         finally:
-            for waiting in self._out:
-                _refuse(waiting, Unavailable("The server restarts.", retry_after_ms=1_000))
-            with contextlib.suppress(TimeoutError, *DATABASE_ERRORS, *REDIS_OUTAGES):
+            await asyncio.gather(*map(end, tuple(self._resolving)))
+            with contextlib.suppress(TimeoutError, *TROUBLE):
                 async with asyncio.timeout(PATIENCE_S):
                     while self._placed:
                         await self._store_some()
+                    await self._settle_with_redis()
+            for waiting in tuple(self._unsettled):
+                self._refuse(waiting, _unknown())
 
     async def flush(self) -> None:
         """Wait until all that was said so far is stored, or was refused."""
-        waiting = [each.done for each in (*self._out, *(one for one, _ in self._placed))]
-        if waiting:
-            await asyncio.wait(waiting)
+        if self._unsettled:
+            await asyncio.wait([each.done for each in self._unsettled])
+
+    def _settle(self, waiting: _Waiting, confirmed: Confirmed) -> None:
+        self._unsettled.discard(waiting)
+        if not waiting.done.done():
+            waiting.done.set_result(confirmed)
+
+    def _refuse(self, waiting: _Waiting, failure: Failure) -> None:
+        self._unsettled.discard(waiting)
+        if not waiting.done.done():
+            waiting.done.set_exception(failure)
 
     # -- to Redis ------------------------------------------------------------------------------------
+
+    def _send(self, some: Sequence[_Waiting]) -> None:
+        self._out += some
+        self._more.set()
 
     async def _publish(self) -> None:
         while True:
@@ -136,67 +133,98 @@ class RoomLog:
             self._more.clear()
             some, self._out = self._out, []
             try:
-                await self._place(some)
-            except Exception as error:
-                if not isinstance(error, (*REDIS_OUTAGES, *MONGO_OUTAGES)):
-                    log.exception("log_broken")
-                for waiting in some:
-                    _refuse(waiting, _unknown())
-
-    async def _place(self, some: list[_Waiting]) -> None:
-        for _ in range(TRIES):
-            again: list[_Waiting] = []
-            doubtful: list[_Waiting] = []
-            answers = await self._window.append([each.said for each in some])
-            lost = {one.said.room for one, each in zip(some, answers, strict=True) if each is Unplaced.LOST}
-            await asyncio.gather(*map(self._beginning.ask, lost))
-            for waiting, answer in zip(some, answers, strict=True):
-                match answer:
-                    case Placed(new=True):
-                        self._placed.append((waiting, answer))
-                    case Placed():
-                        again += await self._confirm(waiting, answer)
-                    case Unplaced.LOST:
-                        again.append(waiting)
-                    case Unplaced.DOUBTFUL:
-                        doubtful.append(waiting)
-                    case Failure():
-                        _refuse(waiting, answer)
-            self._landed.set()
-            some = again + await self._clear(doubtful)
-            if not some:
-                return
-        for waiting in some:
-            _refuse(waiting, _unknown())
-
-    async def _confirm(self, waiting: _Waiting, placed: Placed) -> list[_Waiting]:
-        """It was sent before: confirmed once it is stored, by whoever had it. Those to be tried again."""
-        one = waiting.said.record
-        if await self.archive.placed(one.id) is None:
-            await self._sweep_room(waiting.said.room)
-            if not await self.archive.seen(one.id):
-                await self._window.forget(waiting.said)  # neither stored nor in the window any more
-                return [waiting]
-        stored = await self.archive.placed(one.id)
-        if stored is None:
-            # Written a moment ago, by somebody else: not yet by a majority.
-            await asyncio.sleep(RETRY_S[0])
-            return [waiting]
-        _settle(waiting, Confirmed(one.id, stored, placed.at_ms))
-        return []
-
-    async def _clear(self, doubtful: list[_Waiting]) -> list[_Waiting]:
-        """Confirm those that MongoDB has; the others are new, and to be tried again."""
-        fresh = []
-        for waiting in doubtful:
-            one = waiting.said.record
-            stored = await self.archive.placed(one.id)
-            if stored is None:
-                waiting.said = Said(waiting.said.room, one, fresh=True)
-                fresh.append(waiting)
+                rest = await self._place(some)
+            except Exception as error:  # noqa: BLE001  whatever it is, it must not end this loop
+                self._give_up(some, error)
             else:
-                _settle(waiting, Confirmed(one.id, stored, one.at_ms))
-        return fresh
+                if rest:
+                    # What has to be looked into must not hold up what others say.
+                    self._spawn(self._resolve(rest))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="log-resolve")
+        self._resolving.add(task)
+        task.add_done_callback(self._resolving.discard)
+
+    def _give_up(self, some: Sequence[_Waiting], error: Exception) -> None:
+        """The outcome is unknown: the senders will ask again."""
+        if isinstance(error, TROUBLE):
+            log.warning("log_not_placed", count=len(some), reason=type(error).__name__)
+        else:
+            log.error("log_broken", exc_info=error)
+        for waiting in some:
+            self._refuse(waiting, _unknown())
+
+    async def _place(self, some: Sequence[_Waiting]) -> list[tuple[_Waiting, Placed | Unplaced]]:
+        """Give each its place; those that are no news to Redis, or of which it does not know, are left."""
+        answers = await self._window.append([each.said for each in some])
+        rest: list[tuple[_Waiting, Placed | Unplaced]] = []
+        for waiting, answer in zip(some, answers, strict=True):
+            match answer:
+                case Failure():
+                    self._refuse(waiting, answer)
+                case Placed(new=True):
+                    self._placed.append((waiting, answer))
+                case _:
+                    rest.append((waiting, answer))
+        self._landed.set()
+        return rest
+
+    async def _resolve(self, rest: list[tuple[_Waiting, Placed | Unplaced]]) -> None:
+        try:
+            for _ in range(TRIES):
+                again = await self._look_into(rest)
+                if not again:
+                    return
+                rest = await self._place(again)
+                if not rest:
+                    return
+            for waiting, _ in rest:
+                self._refuse(waiting, _unknown())
+        except Exception as error:  # noqa: BLE001  whatever it is, the senders have to hear of it
+            self._give_up([waiting for waiting, _ in rest], error)
+
+    async def _look_into(self, rest: list[tuple[_Waiting, Placed | Unplaced]]) -> list[_Waiting]:
+        """Confirm what is stored already; those that have to be placed (again)."""
+        lost = [waiting for waiting, answer in rest if answer is Unplaced.LOST]
+        rooms = {each.said.room for each in lost}
+        await asyncio.gather(*map(self._recovery.begin_where_lost, rooms))
+        known = [waiting for waiting, answer in rest if isinstance(answer, Placed)]
+        doubtful = [waiting for waiting, answer in rest if answer is Unplaced.DOUBTFUL]
+        fresh = await self._confirm(doubtful)
+        for waiting in fresh:
+            waiting.said = Said(waiting.said.room, waiting.said.record, fresh=True)
+        return lost + fresh + await self._confirm_known(known)
+
+    async def _confirm(self, some: Sequence[_Waiting]) -> list[_Waiting]:
+        """Confirm those that MongoDB has; the others."""
+        if not some:
+            return []
+        found = await self.archive.confirmed([each.said.record.id for each in some])
+        missing = []
+        for waiting in some:
+            confirmed = found.get(waiting.said.record.id)
+            if confirmed is None:
+                missing.append(waiting)
+            else:
+                self._settle(waiting, confirmed)
+        return missing
+
+    async def _confirm_known(self, some: Sequence[_Waiting]) -> list[_Waiting]:
+        """They were sent before: confirmed once they are stored, by whoever had them."""
+        missing = await self._confirm(some)
+        for room in {each.said.room for each in missing}:
+            await self._sweep_room(room)
+        missing = await self._confirm(missing)
+        if not missing:
+            return []
+        seen = await self.archive.seen([each.said.record.id for each in missing])
+        for waiting in missing:
+            if waiting.said.record.id not in seen:
+                await self._window.forget(waiting.said)  # neither stored nor in the window any more
+        if seen:
+            await asyncio.sleep(RETRY_S[0])  # written a moment ago, by somebody else: a majority will have it
+        return missing
 
     # -- to MongoDB ----------------------------------------------------------------------------------
 
@@ -209,8 +237,11 @@ class RoomLog:
                 try:
                     await self._store_some()
                     pause = RETRY_S[0]
-                except DATABASE_ERRORS as error:
-                    log.warning("log_not_stored", waiting=len(self._placed), reason=type(error).__name__)
+                except Exception as error:  # whatever it is, what waits must be stored all the same
+                    if isinstance(error, TROUBLE):
+                        log.warning("log_not_stored", waiting=len(self._placed), reason=type(error).__name__)
+                    else:
+                        log.exception("log_store_broken", waiting=len(self._placed))
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, longest)
 
@@ -218,31 +249,41 @@ class RoomLog:
         """Store what has its place, and confirm it."""
         some = self._placed[:]
         unstored.set(len(some))
-        entries = [(one.said.room, Entry(placed.place, one.said.record)) for one, placed in some]
-        misplaced = {entry.record.id for _, entry in await self.archive.store(entries)}
+        astray = await self.archive.store(
+            [(one.said.room, Entry(placed.place, one.said.record)) for one, placed in some]
+        )
         del self._placed[: len(some)]
         unstored.set(len(self._placed))
-        good = [(one, placed) for one, placed in some if one.said.record.id not in misplaced]
-        for one, placed in good:
-            _settle(one, Confirmed(one.said.record.id, placed.place, placed.at_ms))
-            self._owed.setdefault(one.said.room, {})[placed.place.seq] = placed.place.epoch
+        taken = []
         for one, placed in some:
-            if one.said.record.id in misplaced:
-                await self._replace(one, placed)
+            event, room, place = one.said.record.id, one.said.room, placed.place
+            if event not in astray:
+                self._settle(one, Confirmed(event, place, placed.at_ms))
+                self._owe(room, place)
+            elif (elsewhere := astray[event]) is not None:
+                # Sent twice over a loss of memory, and both were told. The first one counts.
+                self._settle(one, elsewhere)
+                self._owe(room, Place(NO_EPOCH, place.seq))
+            else:
+                taken.append((one, placed))
         await self._settle_with_redis()
+        for one, placed in taken:
+            await self._replace(one, placed)
 
     async def _replace(self, waiting: _Waiting, placed: Placed) -> None:
         """Its number had gone to another event, out of a Redis that lived beside this one: begin anew."""
         room = waiting.said.room
         log.error("log_number_taken", room=room, seq=placed.place.seq)
         try:
-            await self._begin(room, instead_of=placed.place.epoch)
+            await self._recovery.begin(room, instead_of=placed.place.epoch)
             await self._window.forget(waiting.said)
-        except REDIS_OUTAGES:
-            _refuse(waiting, _unknown())
-            return
-        self._out.append(waiting)
-        self._more.set()
+        except TROUBLE as error:
+            self._give_up([waiting], error)
+        else:
+            self._send([waiting])
+
+    def _owe(self, room: str, place: Place) -> None:
+        self._owed.setdefault(room, {})[place.seq] = place.epoch
 
     async def _settle_with_redis(self) -> None:
         """Tell Redis what is stored. Where a room has begun anew meanwhile, it has to do so once more.
@@ -256,70 +297,13 @@ class RoomLog:
             present = await self._window.archived({room: list(numbers) for room, numbers in owed.items()})
             for room, epoch in present.items():
                 if set(owed[room].values()) != {epoch}:
-                    await self._begin(room, instead_of=epoch)
-        except (*REDIS_OUTAGES, *MONGO_OUTAGES) as error:
+                    await self._recovery.begin(room, instead_of=epoch)
+                del owed[room]
+        except TROUBLE as error:
             log.warning("log_not_settled", rooms=len(owed), reason=type(error).__name__)
+        finally:
             for room, numbers in owed.items():
                 self._owed[room] = {**numbers, **self._owed.get(room, {})}
-
-    # -- beginning anew ------------------------------------------------------------------------------
-
-    async def _begin_all(self, rooms: list[str]) -> Mapping[str, Place]:
-        return {room: await self._begin(room) for room in rooms}
-
-    async def _begin(self, room: str, *, instead_of: str = "") -> Place:
-        highest = await self.archive.highest(room)
-        epoch = secrets.token_hex(8)
-        place = await self._window.begin(room, epoch, highest + JUMP if highest else 0, instead_of=instead_of)
-        if place.epoch == epoch:
-            epochs.inc()
-            log.info("log_epoch", room=room, seq=place.seq, again=bool(highest))
-        return place
-
-    # -- reading -------------------------------------------------------------------------------------
-
-    async def head(self, room: str) -> Place:
-        """The newest place of a room, over all workers."""
-        return await self._window.head(room) or await self._beginning.ask(room)
-
-    async def recover(self, room: str, after: Place) -> Recovered:
-        """What was said after a place, up to the newest. Many who ask at once are answered by one look."""
-        return await self._recovering.ask((room, after))
-
-    async def _recover_all(self, asked: list[tuple[str, Place]]) -> Mapping[tuple[str, Place], Recovered]:
-        by_room: dict[str, list[Place]] = {}
-        for room, after in asked:
-            by_room.setdefault(room, []).append(after)
-        found: dict[tuple[str, Place], Recovered] = {}
-        for room, places in by_room.items():
-            head = await self.head(room)
-            # Only places of this epoch can be gone on from, and none that lies ahead.
-            good = [each for each in places if each.epoch == head.epoch and each.seq <= head.seq]
-            known = await self._since(room, head, [each.seq for each in good])
-            for each in places:
-                missed = head.seq - each.seq
-                told = each in good and len(known) >= missed
-                entries = known[len(known) - missed :] if told else None
-                found[room, each] = Recovered(head, entries)
-        return found
-
-    async def _since(self, room: str, head: Place, numbers: Sequence[int]) -> list[Entry]:
-        """The newest events, back to the oldest number asked for if that is possible."""
-        wanted = [each for each in numbers if head.seq - each <= MOST_RECOVERED]
-        first = min(wanted, default=head.seq) + 1
-        if first > head.seq:
-            return []
-        found = await self._window.between(room, head.epoch, first, head.seq)
-        if found is None:
-            found = await self.archive.between(room, head.epoch, first, head.seq)
-        return found or []
-
-    async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry] | None:
-        """The events with these numbers, all of them, or None: first out of the window, then MongoDB."""
-        if last - first >= MOST_RECOVERED:
-            return None
-        found = await self._window.between(room, epoch, first, last)
-        return found if found is not None else await self.archive.between(room, epoch, first, last)
 
     # -- what dead workers left ------------------------------------------------------------------------
 
@@ -328,50 +312,63 @@ class RoomLog:
             await asyncio.sleep(SWEEP_S)
             try:
                 await self.sweep()
-            except (*REDIS_OUTAGES, *DATABASE_ERRORS) as error:
+            except TROUBLE as error:
                 log.warning("log_not_swept", reason=type(error).__name__)
             except Exception:
                 log.exception("log_sweep_broken")  # a defect; what waits must still be looked after
 
     async def sweep(self, *, older_than_ms: int = OVERDUE_MS) -> int:
-        """Store what was placed in Redis and never came to MongoDB; how many events."""
+        """Store what was placed in Redis so long ago and never came to MongoDB; how many events."""
         await self._settle_with_redis()
+        before_ms = self._clock.now_ms() - older_than_ms
         count = 0
-        for room in await self._window.overdue(self._clock.now_ms() - older_than_ms, 100):
-            count += await self._sweep_room(room)
+        for room in await self._window.overdue(before_ms, 100):
+            try:
+                count += await self._sweep_room(room, before_ms)
+            except TROUBLE:
+                raise
+            except Exception:
+                # One that cannot be read (its key is gone) must not keep the others waiting.
+                log.exception("log_room_not_swept", room=room)
         return count
 
-    async def _sweep_room(self, room: str) -> int:
-        entries, vanished = await self._window.pending(room)
-        if entries:
-            misplaced = {
-                entry.place.seq for _, entry in await self.archive.store([(room, e) for e in entries])
-            }
-            if misplaced:
-                log.error("log_swept_number_taken", room=room, count=len(misplaced))
-            swept.inc(len(entries) - len(misplaced))
+    async def _sweep_room(self, room: str, before_ms: int | None = None) -> int:
+        """Store what of a room waits, of before then: the others are on their way."""
+        waiting, vanished = await self._window.pending(room)
+        younger = [each.record.at_ms for each in waiting if before_ms and each.record.at_ms > before_ms]
+        entries = [each for each in waiting if not before_ms or each.record.at_ms <= before_ms]
+        astray = await self.archive.store([(room, each) for each in entries]) if entries else {}
+        for entry in entries:
+            place = entry.place
+            self._owe(room, Place(NO_EPOCH, place.seq) if entry.record.id in astray else place)
+        swept.inc(len(entries) - len(astray))
+        if astray:
+            log.error("log_swept_astray", room=room, count=len(astray))
         if vanished:
             log.error("log_window_lost", room=room, count=len(vanished))
-        numbers = [*(entry.place.seq for entry in entries), *vanished]
-        if numbers:
-            await self._window.archived({room: numbers})
+            await self._window.archived({room: vanished})
+        await self._settle_with_redis()
+        if younger:
+            await self._window.waits_since(room, min(younger))
         return len(entries)
 
+    # -- reading -------------------------------------------------------------------------------------
 
-def _settle(waiting: _Waiting, confirmed: Confirmed) -> None:
-    if not waiting.done.done():
-        waiting.done.set_result(confirmed)
+    async def head(self, room: str) -> Place:
+        """The newest place of a room, over all workers."""
+        return await self._recovery.head(room)
 
+    async def recover(self, room: str, after: Place) -> Recovered:
+        """What was said after a place, up to the newest. Many who ask at once are answered by one look."""
+        return await self._recovery.recover(room, after)
 
-def _refuse(waiting: _Waiting, failure: Failure) -> None:
-    if not waiting.done.done():
-        waiting.done.set_exception(failure)
+    async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry] | None:
+        """The events with these numbers, all of them, or None: first out of the window, then MongoDB."""
+        return await self._recovery.between(room, epoch, first, last)
 
 
 def _unknown() -> Unavailable:
-    return Unavailable(
-        "The outcome is unknown; the same client_id is safe to send again.", retry_after_ms=1_000
-    )
+    return Unavailable(UNKNOWN, retry_after_ms=1_000)
 
 
 def _heard(done: asyncio.Future[Confirmed]) -> None:

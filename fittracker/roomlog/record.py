@@ -38,6 +38,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What is sure: the event's id, its place, and when it was said (unix ms)."""
+
+    id: str
+    place: Place
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A record in its place."""
 

@@ -8,13 +8,15 @@ out by a server whose memory may be older than what was said.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoScriptError, ResponseError
 
 FOLDER: Final = Path(__file__).parent
 NAMES: Final = ("append", "archived", "begin", "head")
@@ -61,12 +63,33 @@ class Scripts:
         return answers
 
     async def _load(self) -> None:
-        """Over one connection: the id and the scripts must be of the same server."""
-        async with self._redis.client() as one:
-            life = (await one.info("server"))["run_id"]
+        """The id and the scripts must be of the same life of the server, so one connection does it all.
+
+        Below redis-py's commands, because those are sent again over a new connection when one breaks: then
+        another server would be taught this one's id, and go on with the numbers of an older memory.
+        """
+        pool = self._redis.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            life = _run_id(await _ask(connection, "INFO", "server"))
             head = f"local RUN, ORIGIN = '{life}', '{NOBODY}'\n"
             for name, text in self._texts.items():
-                await one.script_load(head + text)
+                await _ask(connection, "SCRIPT", "LOAD", head + text)
                 # Redis' own name for a script, no secret.
                 named = hashlib.sha1((head + text).encode(), usedforsecurity=False)
                 self._shas[name] = named.hexdigest()
+        finally:
+            await pool.release(connection)
+
+
+async def _ask(connection: AbstractConnection, *command: str) -> Any:
+    """One command; what breaks is raised and not tried again."""
+    await connection.send_command(*command)
+    return await connection.read_response()
+
+
+def _run_id(info: bytes) -> str:
+    found = re.search(rb"^run_id:([0-9a-f]+)\r?$", info, re.MULTILINE)
+    if found is None:
+        raise ResponseError("this server does not tell its run_id")
+    return found[1].decode()

@@ -11,9 +11,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from fittracker.errors import Failure, Unavailable
+from fittracker.observability import logger
 from fittracker.redis import OUTAGES
 from fittracker.roomlog.record import Entry, Envelope, Place, Record, halves
 from fittracker.roomlog.scripts import Run, Scripts
+
+log = logger(__name__)
 
 LENGTH: Final = 1_000
 LIFE_S: Final = 3_600
@@ -129,6 +132,10 @@ class Window:
         found: Any = await self._redis.zrange(PENDING_ROOMS, 0, before_ms, byscore=True, offset=0, num=most)
         return [each.decode() for each in found]
 
+    async def waits_since(self, room: str, at_ms: int) -> None:
+        """What waits longest in a room has waited since then."""
+        await self._redis.zadd(PENDING_ROOMS, {room: at_ms}, xx=True)
+
     async def pending(self, room: str) -> tuple[list[Entry], list[int]]:
         """What of a room waits for MongoDB, and the numbers whose event is not in the window any more."""
         waiting: Any = await self._redis.zrange(pending_key(room), 0, -1)
@@ -146,8 +153,10 @@ class Window:
 
 
 def _placed(said: Said, answer: Any) -> Placed | Unplaced | Failure:
-    if isinstance(answer, OUTAGES):
-        return Unavailable(UNKNOWN)
+    if isinstance(answer, RedisError):
+        if not isinstance(answer, OUTAGES):  # its disk or memory is full, or it is a master no more
+            log.warning("log_refused_by_redis", reason=str(answer)[:200])
+        return Unavailable(UNKNOWN, retry_after_ms=1_000)
     if isinstance(answer, Exception):
         raise answer
     match answer:

@@ -1,0 +1,107 @@
+"""Reading the log: where a room is, what was said since, and a new epoch where Redis has lost the order."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import Counter
+
+from fittracker.herd import Herd
+from fittracker.observability import logger
+from fittracker.roomlog.archive import Archive
+from fittracker.roomlog.record import Entry, Place
+from fittracker.roomlog.window import Window
+
+log = logger(__name__)
+
+JUMP: Final = 10_000
+"""A new epoch begins so far behind what MongoDB has: what is still on its way there fits between."""
+MOST_RECOVERED: Final = 1_000
+"""Whoever missed more is told to read the history instead."""
+
+epochs = Counter("fittracker_log_epochs", "Rooms that began anew because Redis had lost their order")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A room's newest place, and what was said after some other one: None where that cannot be told."""
+
+    head: Place
+    entries: list[Entry] | None
+
+
+class Recovery:
+    """The rooms of all workers, as one worker reads them."""
+
+    def __init__(self, window: Window, archive: Archive) -> None:
+        self._window = window
+        self._archive = archive
+        self._beginning: Herd[str, Place] = Herd(self._begin_all)
+        self._recovering: Herd[tuple[str, Place], Recovered] = Herd(self._recover_all)
+
+    # -- beginning anew ------------------------------------------------------------------------------
+
+    async def begin_where_lost(self, room: str) -> Place:
+        """A new epoch, unless another worker was quicker; what holds now."""
+        return await self._beginning.ask(room)
+
+    async def _begin_all(self, rooms: list[str]) -> Mapping[str, Place]:
+        return {room: await self.begin(room) for room in rooms}
+
+    async def begin(self, room: str, *, instead_of: str = "") -> Place:
+        """The same; `instead_of`: an epoch that shall not go on."""
+        highest = await self._archive.highest(room)
+        epoch = secrets.token_hex(8)
+        place = await self._window.begin(room, epoch, highest + JUMP if highest else 0, instead_of=instead_of)
+        if place.epoch == epoch:
+            epochs.inc()
+            log.info("log_epoch", room=room, seq=place.seq, again=bool(highest))
+        return place
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    async def head(self, room: str) -> Place:
+        """The newest place of a room, over all workers."""
+        return await self._window.head(room) or await self._beginning.ask(room)
+
+    async def recover(self, room: str, after: Place) -> Recovered:
+        """What was said after a place, up to the newest. Many who ask at once are answered by one look."""
+        return await self._recovering.ask((room, after))
+
+    async def _recover_all(self, asked: list[tuple[str, Place]]) -> Mapping[tuple[str, Place], Recovered]:
+        by_room: dict[str, list[Place]] = {}
+        for room, after in asked:
+            by_room.setdefault(room, []).append(after)
+        found: dict[tuple[str, Place], Recovered] = {}
+        for room, places in by_room.items():
+            head = await self.head(room)
+            # Only places of this epoch can be gone on from, and none that lies ahead.
+            good = [each for each in places if each.epoch == head.epoch and each.seq <= head.seq]
+            known = await self._since(room, head, [each.seq for each in good])
+            for each in places:
+                missed = head.seq - each.seq
+                told = each in good and len(known) >= missed
+                entries = known[len(known) - missed :] if told else None
+                found[room, each] = Recovered(head, entries)
+        return found
+
+    async def _since(self, room: str, head: Place, numbers: Sequence[int]) -> list[Entry]:
+        """The newest events, back to the oldest number asked for if that is possible."""
+        wanted = [each for each in numbers if head.seq - each <= MOST_RECOVERED]
+        first = min(wanted, default=head.seq) + 1
+        if first > head.seq:
+            return []
+        found = await self._window.between(room, head.epoch, first, head.seq)
+        if found is None:
+            found = await self._archive.between(room, head.epoch, first, head.seq)
+        return found or []
+
+    async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry] | None:
+        """The events with these numbers, all of them, or None: first out of the window, then MongoDB."""
+        if last - first >= MOST_RECOVERED:
+            return None
+        found = await self._window.between(room, epoch, first, last)
+        return found if found is not None else await self._archive.between(room, epoch, first, last)
