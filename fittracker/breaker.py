@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import RedisError
 
 from fittracker.clock import Clock
 from fittracker.observability import logger
-from fittracker.redis import OUTAGES
+from fittracker.redis import is_away
 
 log = logger(__name__)
 T = TypeVar("T")
@@ -42,7 +42,9 @@ class Breaker:
         try:
             async with asyncio.timeout(self._patience_s):
                 return await command()
-        except (*OUTAGES, ReadOnlyError, TimeoutError) as error:
+        except (RedisError, TimeoutError) as error:
+            if not isinstance(error, TimeoutError) and not is_away(error):
+                raise
             self._resting_until = self._clock.monotonic() + self._rest_s
             log.warning("redis_away", reason=type(error).__name__)
             raise RedisAway from error

@@ -14,13 +14,25 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 # Redis is away: nothing that must not be lost is in it.
 OUTAGES = (RedisConnectionError, RedisTimeoutError)
+# It answers, and is of no use: its memory is full, or it is no master (any more).
+USELESS = (OutOfMemoryError, ReadOnlyError, MasterDownError)
+USELESS_WORDS = ("MISCONF", "NOREPLICAS")
+"""How answers begin that redis-py has no class for: its disk is full, or it has too few replicas."""
 
 CONTROL_CHANNEL = "control"
 """Every worker listens here: revoked sessions, taken streams, ended grants."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether this says that Redis cannot be used at the moment, and not that we asked something wrong."""
+    if isinstance(error, (*OUTAGES, *USELESS)):
+        return True
+    return isinstance(error, ResponseError) and str(error).startswith(USELESS_WORDS)
 
 
 def session_key(sid: str) -> str:

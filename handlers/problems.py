@@ -21,12 +21,12 @@ from fittracker.errors import (
 )
 from fittracker.mongo import OUTAGES as MONGO_OUTAGES
 from fittracker.observability import logger
-from fittracker.redis import OUTAGES as REDIS_OUTAGES
+from fittracker.redis import is_away
 from handlers.keys import REQUEST_ID
 
 log = logger(__name__)
 
-OUTAGES: Final = (*MONGO_OUTAGES, *REDIS_OUTAGES, RedisAway)
+OUTAGES: Final = (*MONGO_OUTAGES, RedisAway)
 _BY_STATUS: Final[dict[int, tuple[type[Failure], str]]] = {
     403: (Forbidden, ""),
     404: (NotFound, "There is nothing at this address."),
@@ -62,7 +62,7 @@ def translate(error: Exception, request: web.Request) -> web.Response:
         unreadable = respond(BadRequest("The body is cut off, or not coded as it says."), request_id)
         unreadable.force_close()  # where it ends, nobody knows
         return unreadable
-    if isinstance(error, OUTAGES):
+    if isinstance(error, OUTAGES) or is_away(error):
         log.warning("request_unavailable", reason=type(error).__name__)
         away = Unavailable("The outcome is unknown; sending the same again is safe.", retry_after_ms=2_000)
         return respond(away, request_id)

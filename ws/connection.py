@@ -45,6 +45,7 @@ class Connection:
         "_pending",
         "_writer",
         "address",
+        "busy",
         "commands",
         "controls",
         "encoding",
@@ -54,6 +55,7 @@ class Connection:
         "heard",
         "id",
         "identity",
+        "leaving",
         "open",
         "opened",
         "pinged",
@@ -89,6 +91,10 @@ class Connection:
         self.address = address
         self.identity: Identity | None = None
         self.open = True
+        self.busy = False
+        """Whether a frame of its is being worked on."""
+        self.leaving = False
+        """Whether it is about to be closed: what it is still owed it gets, what it says is not heard."""
         self.rooms: list[str] = []
         self.feeds: Any = None  # made by the first hr.open; a watcher never needs it
         self.opened = self.heard = self.pinged = now

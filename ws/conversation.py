@@ -17,7 +17,7 @@ from fittracker.errors import BadRequest, Failure, Forbidden, RateLimited, Unaut
 from fittracker.ids import new_id
 from fittracker.mongo import OUTAGES as MONGO_OUTAGES
 from fittracker.observability import logger
-from fittracker.redis import OUTAGES as REDIS_OUTAGES
+from fittracker.redis import is_away
 from ws.commands import Command
 from ws.connection import Connection
 from ws.frames import Close, Encoding, addressee, invalid
@@ -28,7 +28,6 @@ log = logger(__name__)
 
 UNREADABLE_IN_A_ROW: Final = 3
 UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-OUTAGES: Final = (*MONGO_OUTAGES, *REDIS_OUTAGES)
 
 errors = Counter("fittracker_command_errors", "Commands that failed, by code", ["code"])
 _ENDS: Final = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
@@ -46,12 +45,14 @@ async def converse(realtime: Realtime, connection: Connection) -> None:
         kind = message.type
         if kind in _ENDS:
             return
-        if not connection.open:
+        if not connection.open or connection.leaving:
             continue  # it was said before the peer could know that we are closing
         connection.heard = wheel.now
         if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
             connection.unclaimed = 0
+            connection.busy = True
             await hear(realtime, connection, kind is WSMsgType.BINARY, message.data)
+            connection.busy = False
         elif connection.spend_control(wheel.now, len(message.data)) and kind is WSMsgType.PING:
             await connection.socket.pong(message.data)
 
@@ -84,16 +85,8 @@ async def hear(realtime: Realtime, connection: Connection, binary: bool, payload
         if isinstance(failure, Forbidden):
             _note_denial(realtime, connection, command)
         _refuse(realtime, connection, number, failure, counted)
-    except OUTAGES as error:
-        errors.labels("unavailable").inc()
-        log.warning("command_unavailable", connection=connection.id, reason=type(error).__name__)
-        connection.fail(number, Unavailable("The outcome is unknown; sending the same again is safe."))
-    except Exception:
-        # A defect in one command must cost neither the socket nor the worker.
-        errors.labels("internal").inc()
-        report = new_id()
-        log.exception("command_failed", connection=connection.id, report=report)
-        connection.fail(number, Failure(f"This was our fault; please report {report}."))
+    except Exception as error:  # noqa: BLE001  in one command it must cost neither the socket nor the worker
+        _apologize(connection, number, error)
 
 
 def _read(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> Any:
@@ -129,6 +122,19 @@ def _refuse(
             failure = limited
     errors.labels(failure.code).inc()
     connection.fail(number, failure)
+
+
+def _apologize(connection: Connection, number: int | None, error: Exception) -> None:
+    """What a command stands on is away, or it has a defect."""
+    if isinstance(error, MONGO_OUTAGES) or is_away(error):
+        errors.labels("unavailable").inc()
+        log.warning("command_unavailable", connection=connection.id, reason=type(error).__name__)
+        connection.fail(number, Unavailable("The outcome is unknown; sending the same again is safe."))
+        return
+    errors.labels("internal").inc()
+    report = new_id()
+    log.error("command_failed", connection=connection.id, report=report, exc_info=error)
+    connection.fail(number, Failure(f"This was our fault; please report {report}."))
 
 
 def _note_denial(realtime: Realtime, connection: Connection, command: Command | None) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from prometheus_client import Counter
@@ -26,12 +26,14 @@ OUTAGES: Final = (*REDIS_OUTAGES, *MONGO_OUTAGES)
 TRIES: Final = 5
 PAUSE_S: Final = 0.1
 """What is missing may be on its way to MongoDB: it is looked for a few times."""
+LONGEST_PAUSE_S: Final = 2.0
 
 healed = Counter("fittracker_log_healed", "Durable events that did not arrive by themselves and were fetched")
 gaps = Counter("fittracker_log_gaps", "Times a room was told that it has to read its history again")
 
 Join = Callable[[Connection, str], Coroutine[Any, Any, None]]
 Spawn = Callable[[Coroutine[Any, Any, Any], str], None]
+Seen = TypeVar("Seen")
 
 
 class Gap(msgspec.Struct):
@@ -60,13 +62,19 @@ class Readers:
         self._join = join
         self._spawn = spawn
         self._rooms: dict[str, Reading] = {}
+        self._doubted: set[str] = set()
+        self._looking = False
 
     # -- joining -------------------------------------------------------------------------------------
 
-    async def enter(self, connection: Connection, room: str, since: Place | None) -> Entered:
+    async def enter(
+        self, connection: Connection, room: str, since: Place | None, look: Callable[[], Awaitable[Seen]]
+    ) -> tuple[Entered, Seen]:
         """Put a socket into a room with a log; from the place it is told on, it hears everything once.
 
-        While Redis is away there is no place: the room is told of a gap when it is back.
+        `look` is done on the way, after the socket has come in: its answer comes back as well. From the
+        moment this returns events are sent, so whoever called answers at once. While Redis is away there is
+        no place: the room is told of a gap when it is back.
         """
         reading = self._rooms.get(room)
         if reading is None:
@@ -74,7 +82,8 @@ class Readers:
         reading.joining.add(connection)
         try:
             await self._join(connection, room)
-            return await self._catch_up(reading, room, since)
+            seen = await look()
+            return await self._catch_up(reading, room, since), seen
         finally:
             reading.arrived(connection)
             if room not in self._hub.rooms:
@@ -83,12 +92,11 @@ class Readers:
     async def _catch_up(self, reading: Reading, room: str, since: Place | None) -> Entered:
         """What was missed since that place, up to where this worker is when this returns."""
         try:
+            if reading.place is None:
+                await self._begin(reading, room)
             if since is None:
-                if reading.place is None:
-                    reading.begin(await self._log.head(room))
                 return Entered(reading.place, False, [])
             found = await self._log.recover(room, since)
-            reading.begin(found.head)
             await self._keep_up(room, reading, found.head)
         except OUTAGES as error:
             log.warning("room_place_unknown", room=room, reason=type(error).__name__)
@@ -102,11 +110,30 @@ class Readers:
             return Entered(place, False, [])
         return Entered(place, True, [msgspec.Raw(each) for each in (*known, *later)])
 
+    async def _begin(self, reading: Reading, room: str) -> None:
+        """Find out where the room is.
+
+        What was heard before the question is no newer than the answer. Where another epoch was heard of
+        meanwhile, nobody can tell which is the newer one: ask again.
+        """
+        while reading.place is None:
+            before = set(reading.epochs)
+            head = await self._log.head(room)
+            if reading.epochs <= before | {head.epoch}:
+                reading.begin(head)
+
     async def _keep_up(self, room: str, reading: Reading, head: Place) -> None:
         """Somebody has seen more of the room than this worker has: it must not be told to them twice."""
         now = reading.place
         if now is not None and now.epoch == head.epoch and now.seq < head.seq:
-            for entry in await self._log.between(room, head.epoch, now.seq + 1, head.seq) or ():
+            self._fill(
+                room, reading, head.epoch, await self._log.between(room, head.epoch, now.seq + 1, head.seq)
+            )
+
+    def _fill(self, room: str, reading: Reading, epoch: str, entries: list[Entry] | None) -> None:
+        """Pass on what was fetched, unless the room has left that epoch while it was on its way."""
+        for entry in entries or ():
+            if reading.place is not None and reading.place.epoch == epoch:
                 reading.hear(entry.place, wire(room, entry))
 
     # -- hearing -------------------------------------------------------------------------------------
@@ -135,24 +162,46 @@ class Readers:
 
     def look_again(self) -> None:
         """Something may have been said while this worker could not listen: find out, room by room."""
-        if self._rooms:
-            self._spawn(self._look_at_all(), "rooms-looked-at")
+        self.doubt(*self._rooms)
 
-    async def _look_at_all(self) -> None:
-        for room, reading in tuple(self._rooms.items()):
-            for _ in range(TRIES):
+    def doubt(self, *rooms: str) -> None:
+        """The same for these rooms; until it is known, however long Redis and MongoDB are away."""
+        self._doubted.update(rooms)
+        if self._doubted and not self._looking:
+            self._looking = True
+            self._spawn(self._look(), "rooms-looked-at")
+
+    async def _look(self) -> None:
+        pause = PAUSE_S
+        try:
+            while self._doubted:
+                room = self._doubted.pop()
                 try:
-                    place = await self._log.head(room)
-                except OUTAGES:
-                    await asyncio.sleep(PAUSE_S)
-                    continue
-                if reading.place is None:
-                    reading.begin(place)
-                    self._tell(room, reading, place)  # its members were never told where it is
-                else:
-                    reading.reach(place)
-                    self._mend(room, reading)
-                break
+                    await self._look_at(room)
+                    pause = PAUSE_S
+                except OUTAGES as error:
+                    self._doubted.add(room)
+                    log.warning("room_not_looked_at", rooms=len(self._doubted), reason=type(error).__name__)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_S)
+        finally:
+            self._looking = False
+
+    async def _look_at(self, room: str) -> None:
+        reading = self._rooms.get(room)
+        while reading is not None and self._rooms.get(room) is reading:
+            before = reading.place
+            if before is None:
+                await self._begin(reading, room)
+                if reading.place is not None:
+                    self._tell(room, reading, reading.place)  # its members were never told where it is
+                return
+            head = await self._log.head(room)
+            if reading.place is not None and reading.place.epoch == before.epoch:
+                reading.reach(head)
+                self._mend(room, reading)
+                return
+            # A new epoch was heard of meanwhile: which of the two is newer, only another look tells.
 
     # -- mending -------------------------------------------------------------------------------------
 
@@ -167,8 +216,7 @@ class Readers:
             while self._rooms.get(room) is reading and (hole := reading.missing) and reading.place:
                 epoch = reading.place.epoch
                 entries = await self._fetch(room, epoch, *hole)
-                for entry in entries or ():
-                    reading.hear(entry.place, wire(room, entry))
+                self._fill(room, reading, epoch, entries)
                 healed.inc(len(entries or ()))
                 # Unless it came by itself meanwhile, or the epoch changed.
                 if entries is None and reading.missing == hole and reading.place.epoch == epoch:

@@ -17,7 +17,7 @@ class Reading:
     Until the place is known (`begin`), and while events are missing before them, events are held.
     """
 
-    __slots__ = ("_emit", "_recent", "_tell", "ahead", "healing", "held", "joining", "place")
+    __slots__ = ("_emit", "_recent", "_tell", "ahead", "epochs", "healing", "held", "joining", "place")
 
     def __init__(self, emit: Emit, tell: Tell) -> None:
         self._emit = emit
@@ -26,6 +26,8 @@ class Reading:
         self.held: dict[int, tuple[str, bytes]] = {}
         self.ahead = 0
         """The highest number that is known to exist."""
+        self.epochs: set[str] = set()
+        """Those that were heard of while the place is not known."""
         self.healing = False
         self.joining: set[Connection] = set()
         """Who is just coming in: they are told what was said with their answer, and not before it."""
@@ -37,6 +39,7 @@ class Reading:
         """An event came, in whatever order."""
         now = self.place
         if now is None:
+            self.epochs.add(place.epoch)
             self.held[place.seq] = (place.epoch, payload)
         elif place.epoch != now.epoch:
             # The word of the new epoch was lost on its way.
@@ -52,6 +55,7 @@ class Reading:
     def renew(self, place: Place) -> None:
         """The room has a new epoch, or goes on from there after a hole that nobody can fill: tell so."""
         if self.place is None:
+            self.epochs.add(place.epoch)
             return  # nobody has been told of an older one
         self._set(place)
         self._tell(place)
@@ -98,6 +102,7 @@ class Reading:
     def _set(self, place: Place) -> None:
         self.place = place
         self.ahead = place.seq
+        self.epochs.clear()
         self._recent.clear()
         self.held = {
             seq: (epoch, payload)

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -136,8 +137,15 @@ class Realtime:
         if confirmed is not None:
             # Several sockets may wait for one confirmation: one that leaves must not take it along.
             await asyncio.wait((confirmed,), timeout=CONFIRM_S)
+            if not confirmed.done():
+                # What is said before it is, nobody here hears.
+                confirmed.add_done_callback(partial(self._listened_late, room))
         if room not in connection.rooms:
             raise NotFound("There is no such room.")
+
+    def _listened_late(self, room: str, confirmed: asyncio.Future[None]) -> None:
+        if not confirmed.cancelled():
+            self.readers.doubt(room)
 
     async def enter(
         self,
@@ -213,16 +221,21 @@ class Realtime:
         batch = max(len(everybody) // 50, 100)
         pause = self.settings.drain_s / 100
         stored = await self._last_acks()
+        answered = True
         for start in range(0, len(everybody), batch):
-            # Those who are closed later have pushed meanwhile; without MongoDB nobody waits for it again.
+            some = everybody[start : start + batch]
+            for connection in some:
+                connection.leaving = True
+            # Those who are closed later go on meanwhile; without MongoDB nobody waits for it again.
+            answered = answered and await self._last_answers(some)
             stored = stored and await self._last_acks()
-            for connection in everybody[start : start + batch]:
+            for connection in some:
                 connection.flush()
                 connection.close(Close.RESTART, "the server restarts")
             await asyncio.sleep(pause)
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=CLOSE_S + 1)
-        log.info("drained", sockets=len(everybody), stored=stored)
+        log.info("drained", sockets=len(everybody), stored=stored, answered=answered)
 
     async def _last_acks(self) -> bool:
         """Store what was accepted so far, which acknowledges it; whether MongoDB confirmed it in time."""
@@ -231,6 +244,16 @@ class Realtime:
                 return await self.telemetry.flush()
         except TimeoutError:
             return False
+
+    async def _last_answers(self, some: Sequence[Connection]) -> bool:
+        """Wait for the commands of these sockets that are under way; whether all of them came to an end."""
+        try:
+            async with asyncio.timeout(LAST_FLUSH_S):
+                while any(each.busy and each.open for each in some):  # noqa: ASYNC110  no event tells
+                    await asyncio.sleep(FLUSH_POLL_S)
+        except TimeoutError:
+            return False
+        return True
 
     # -- from the other workers ----------------------------------------------------------------------
 

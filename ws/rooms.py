@@ -89,6 +89,8 @@ ROOMS: Final = (
 )
 EVENTS: Final = (EventType("room.gap", Gap, ("*",)),)
 NO_LOG: Final = Entered(None, False, [])
+Present = tuple[list[Member], int]
+"""The members that are listed, and how many there are."""
 
 
 async def check(realtime: Realtime, connection: Connection, room: str, *, entering: bool = False) -> None:
@@ -116,14 +118,10 @@ def _kind(realtime: Realtime, room: str) -> tuple[RoomKind, str]:
 @command("room.join", RoomJoin, RoomJoined, policy=SIGNED_IN)
 async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> RoomJoined:
     """Enter a room: what is said there reaches this socket from now on."""
-    # First listen, then look: whoever arrives in between is seen twice rather than never.
     checking = partial(check, realtime, connection, data.room, entering=True)
-    entered = await realtime.enter(
+    entered, (present, count) = await realtime.enter(
         connection, data.room, checking, partial(_go_in, realtime, connection, data)
     )
-    count = await realtime.presence.count(data.room)
-    # Two thousand people who join at once must not each be sent the other 1,999.
-    present = await realtime.presence.members(data.room) if count <= MOST_MEMBERS else []
     place = entered.place
     return RoomJoined(
         data.room,
@@ -132,7 +130,7 @@ async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> Ro
         entered.recovered,
         _readable(connection, entered.events),
         present,
-        len(present) or count,
+        count,
     )
 
 
@@ -143,13 +141,24 @@ def _readable(connection: Connection, events: list[msgspec.Raw]) -> list[Any]:
     return [msgspec.json.decode(each) for each in events]
 
 
-async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> Entered:
-    """Put the socket into the room; from which place on it hears what is said there."""
+async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> tuple[Entered, Present]:
+    """Put the socket into the room; from which place on it hears what is said there, and who is there.
+
+    First listen, then look: whoever arrives in between is seen twice rather than never.
+    """
+    look = partial(_look_around, realtime, data.room)
     if _kind(realtime, data.room)[0].logged:
         since = Place(data.since.epoch, data.since.seq) if data.since else None
-        return await realtime.readers.enter(connection, data.room, since)
+        return await realtime.readers.enter(connection, data.room, since, look)
     await realtime.join(connection, data.room)
-    return NO_LOG
+    return NO_LOG, await look()
+
+
+async def _look_around(realtime: Realtime, room: str) -> Present:
+    """Two thousand people who join at once must not each be sent the other 1,999."""
+    count = await realtime.presence.count(room)
+    present = await realtime.presence.members(room) if count <= MOST_MEMBERS else []
+    return present, len(present) or count
 
 
 @command("room.leave", Room, Nothing, policy=SIGNED_IN)

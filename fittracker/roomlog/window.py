@@ -8,11 +8,12 @@ from enum import Enum
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from fittracker.errors import Failure, Unavailable
 from fittracker.observability import logger
-from fittracker.redis import OUTAGES
+from fittracker.redis import is_away
 from fittracker.roomlog.record import Entry, Envelope, Place, Record, halves
 from fittracker.roomlog.scripts import Run, Scripts
 
@@ -153,9 +154,8 @@ class Window:
 
 
 def _placed(said: Said, answer: Any) -> Placed | Unplaced | Failure:
-    if isinstance(answer, RedisError):
-        if not isinstance(answer, OUTAGES):  # its disk or memory is full, or it is a master no more
-            log.warning("log_refused_by_redis", reason=str(answer)[:200])
+    if isinstance(answer, Exception) and is_away(answer):
+        log.warning("log_refused_by_redis", reason=str(answer)[:200])
         return Unavailable(UNKNOWN, retry_after_ms=1_000)
     if isinstance(answer, Exception):
         raise answer
@@ -174,7 +174,7 @@ def _placed(said: Said, answer: Any) -> Placed | Unplaced | Failure:
 
 def _check(answer: Any) -> None:
     if isinstance(answer, RedisError):
-        raise answer
+        raise RedisConnectionError(str(answer)) if is_away(answer) else answer
 
 
 def client_key(said: Said) -> str:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fittracker.roomlog.log import Confirmed
 from fittracker.roomlog.record import Place
@@ -210,3 +211,126 @@ async def test_a_room_that_everybody_left_is_forgotten(house: House, trainer: Pe
         assert room in house.realtime.readers._rooms
         await peer.call("room.leave", room=room)
         assert room not in house.realtime.readers._rooms
+
+
+# -- what is heard while something is being asked ----------------------------------------------------------
+
+
+async def test_what_was_fetched_of_an_epoch_that_ended_meanwhile_is_dropped(
+    house: House, trainer: Person, room: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passed on, it would look like a new epoch, and the room would go back to the old one."""
+    async with connect(house.url, trainer.token) as peer:
+        await peer.call("room.join", room=room)
+        await say(house, room, "one")
+        await hears(peer, "one")
+        await listen(house, redis, room, "UNSUBSCRIBE", 0)
+        await say(house, room, "two")
+        await listen(house, redis, room, "SUBSCRIBE", 1)
+        log = house.realtime.contexts.room_log
+        between = log.between
+
+        async def slow(*args: Any) -> Any:
+            found = await between(*args)
+            await redis.flushall()
+            await say(house, room, "anew")
+            await peer.event("room.gap")
+            return found
+
+        monkeypatch.setattr(log, "between", slow)
+        await say(house, room, "three")
+        await hears(peer, "anew")
+        monkeypatch.undo()
+        await say(house, room, "on")
+        came = await peer.settle()
+        assert [each["type"] for each in came if each["type"] != "presence.joined"] == ["test.cue"]
+
+
+async def test_an_epoch_that_begins_while_the_first_one_comes_in_is_not_missed(
+    house: House, trainer: Person, room: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer about the place was older than what was heard since: it is asked for again."""
+    await say(house, room, "zero")
+    log = house.realtime.contexts.room_log
+    head = log.head
+
+    async def slow(name: str) -> Place:
+        place = await head(name)
+        monkeypatch.undo()
+        await redis.flushall()
+        await say(house, room, "anew")
+        async with asyncio.timeout(10):
+            while not house.realtime.readers._rooms[room].epochs:
+                await asyncio.sleep(0.001)
+        return place
+
+    monkeypatch.setattr(log, "head", slow)
+    async with connect(house.url, trainer.token) as peer:
+        joined = await peer.call("room.join", room=room)
+        now = await head(room)
+        assert (joined["epoch"], joined["seq"]) == (now.epoch, now.seq)
+        await say(house, room, "on")
+        await hears(peer, "on")
+
+
+async def test_who_comes_in_hears_nothing_before_the_answer(
+    house: House, trainer: Person, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is found out who is there, somebody speaks: that is part of the answer."""
+    first = await say(house, room, "zero")
+    count = house.realtime.presence.count
+
+    async def slow(name: str) -> int:
+        await say(house, room, "meanwhile")
+        return await count(name)
+
+    monkeypatch.setattr(house.realtime.presence, "count", slow)
+    async with connect(house.url, trainer.token) as peer:
+        since = {"epoch": first.place.epoch, "seq": first.place.seq}
+        joined = await peer.call("room.join", room=room, since=since)
+        assert (joined["recovered"], texts(joined)) == (True, ["meanwhile"])
+        assert "test.cue" not in [each["type"] for each in peer.backlog]
+
+
+async def test_a_room_is_looked_at_until_it_can_be(
+    house: House, trainer: Person, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is away for longer than anybody has patience, and nothing follows what was missed."""
+    monkeypatch.setattr("ws.readers.LONGEST_PAUSE_S", 0.01)
+    async with connect(house.url, trainer.token) as peer:
+        await peer.call("room.join", room=room)
+        log = house.realtime.contexts.room_log
+        head, failures = log.head, iter(range(20))
+
+        async def away(name: str) -> Place:
+            for _ in failures:
+                raise RedisConnectionError("away")
+            return await head(name)
+
+        monkeypatch.setattr(log, "head", away)
+        listener = house.realtime.broker._listener
+        assert listener is not None
+        listener.abort()
+        await say(house, room, "nobody listened")
+        await hears(peer, "nobody listened")
+        assert next(failures, None) is None
+
+
+async def test_a_room_that_was_listened_to_late_is_looked_at(
+    house: House, trainer: Person, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis confirms the subscription after the answer; what was said before that is fetched."""
+    monkeypatch.setattr("ws.realtime.CONFIRM_S", 0.01)
+    broker = house.realtime.broker
+    subscribe = broker.subscribe
+    confirmed = asyncio.get_running_loop().create_future()
+
+    def late(name: str) -> asyncio.Future[None] | None:
+        return confirmed if name == room else subscribe(name)
+
+    monkeypatch.setattr(broker, "subscribe", late)
+    async with connect(house.url, trainer.token) as peer:
+        await peer.call("room.join", room=room)
+        await say(house, room, "early")
+        confirmed.set_result(None)
+        await hears(peer, "early")

@@ -125,3 +125,13 @@ def test_who_is_coming_in_gets_what_was_said_meanwhile(room: Room) -> None:
     assert room.reading.since(12) == [b"a13"]
     room.reading.arrived(bob)
     assert room.reading.since(0) == []
+
+
+def test_epochs_that_are_heard_of_before_the_place_is_known_are_remembered() -> None:
+    """Whoever asks for the place learns whether another one began meanwhile."""
+    room = Room()
+    room.hear(3, epoch="a")
+    room.reading.renew(Place("b", 10))
+    assert (room.reading.epochs, room.reading.place) == ({"a", "b"}, None)
+    room.reading.begin(Place("b", 10))
+    assert (room.reading.epochs, room.said) == (set(), [])

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -257,6 +258,54 @@ async def test_a_drain_serves_those_whose_turn_has_not_come(leaving: House) -> N
         await leaving.realtime.drain()
         assert await peer.ending() == 1012
         assert [each["type"] for each in peer.backlog] == ["server.draining", "hr.ack"]
+
+
+async def test_a_drain_waits_for_the_commands_under_way(
+    leaving: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has said something hears what became of it before the close; what comes later is not begun."""
+    trainer = await leaving.people.trainer()
+    begun, go_on, members = asyncio.Event(), asyncio.Event(), leaving.realtime.presence.members
+
+    async def slow(room: str) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await members(room)
+
+    monkeypatch.setattr(leaving.realtime.presence, "members", slow)
+    room = f"session:{await leaving.people.session(trainer, [])}"
+    async with connect(leaving.url, trainer.token) as peer:
+        await peer.send("room.join", {"room": room}, id=1)
+        await begun.wait()
+        draining = asyncio.create_task(drain(leaving.app))
+        await peer.expect("server.draining")
+        await until(lambda: leaving.connection(trainer.id).leaving)
+        await peer.send("ping", id=2)
+        go_on.set()
+        assert (await peer.answer(1))["room"] == room
+        assert await peer.ending() == 1012
+        assert [each for each in peer.backlog if each.get("id") == 2] == []
+        await draining
+
+
+async def test_a_drain_does_not_wait_for_ever(leaving: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that hangs is given up: its outcome is unknown, as after any broken connection."""
+    monkeypatch.setattr("ws.realtime.LAST_FLUSH_S", 0.05)
+    trainer = await leaving.people.trainer()
+    begun = asyncio.Event()
+
+    async def hangs(_room: str) -> Any:
+        begun.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(leaving.realtime.presence, "members", hangs)
+    room = f"session:{await leaving.people.session(trainer, [])}"
+    async with connect(leaving.url, trainer.token) as peer:
+        await peer.send("room.join", {"room": room}, id=1)
+        await begun.wait()
+        async with asyncio.timeout(8):
+            await drain(leaving.app)
+        assert await peer.ending() == 1012
 
 
 # -- small services ------------------------------------------------------------------------------------
