@@ -84,6 +84,7 @@ class Archive:
         query = {"_id": event, "room": room, "kind": kind}
         return await self._newest.find_one(query, {"_id": 1}) is not None
 
+
 def _confirmed(document: Document) -> Confirmed:
     place = Place(document["epoch"], document["seq"])
     return Confirmed(document["_id"], place, round(document["at"].timestamp() * 1_000))
