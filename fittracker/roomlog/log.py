@@ -21,6 +21,8 @@ from fittracker.roomlog.record import Confirmed, Entry, Place, record
 from fittracker.roomlog.recovery import Recovered, Recovery
 from fittracker.roomlog.window import UNKNOWN, Placed, Said, Unplaced, Window
 
+__all__ = ["Confirmed", "Recovered", "RoomLog"]
+
 log = logger(__name__)
 
 MOST_WAITING: Final = 20_000
