@@ -14,11 +14,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 # Redis is away: nothing that must not be lost is in it.
 OUTAGES = (RedisConnectionError, RedisTimeoutError)
+# Whatever it says that is no answer.
+REDIS_ERRORS = (RedisError,)
 # It answers, and is of no use: its memory is full, or it is no master (any more).
 USELESS = (OutOfMemoryError, ReadOnlyError, MasterDownError)
 USELESS_WORDS = ("MISCONF", "NOREPLICAS")

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
 
 from fittracker.mongo import DATABASE_ERRORS
+from fittracker.redis import REDIS_ERRORS
 from handlers.keys import CONTEXTS, READINESS
 
 PATIENCE_S: Final = 2.0
@@ -46,7 +46,7 @@ async def _ask(question: Awaitable[Any]) -> dict[str, object]:
     try:
         async with asyncio.timeout(PATIENCE_S):
             await question
-    except (*DATABASE_ERRORS, RedisError, TimeoutError) as error:
+    except (*DATABASE_ERRORS, *REDIS_ERRORS, TimeoutError) as error:
         return {"status": "missing", "reason": type(error).__name__}
     return {"status": "ok", "latency_ms": round((time.perf_counter() - began) * 1000, 2)}
 
