@@ -88,6 +88,30 @@ class Settings:
     smtp_security: str = _setting("SMTP_SECURITY", "starttls", "starttls, tls or none", development="none")
     mail_from: str = _setting("MAIL_FROM", "FitTracker Pro <no-reply@localhost>", "From of every mail")
 
+    notification_days: int = _setting("NOTIFICATION_DAYS", 90, "how long an inbox keeps what is in it, days")
+    notifications_kept: int = _setting(
+        "NOTIFICATIONS_KEPT", 500, "entries an inbox keeps, about; beyond that the oldest go"
+    )
+    notification_mail_after_s: float = _setting(
+        "NOTIFICATION_MAIL_AFTER_S", 900.0, "how long something must be unread before it is mailed, seconds"
+    )
+    push_grace_s: float = _setting(
+        "PUSH_GRACE_S", 10.0, "how long a push waits for who has a socket open and may read it there, seconds"
+    )
+    vapid_key: str = _setting(
+        "VAPID_KEY", "", "private key of Web Push, from `fittracker vapid-key`; empty: push is off"
+    )
+    vapid_contact: str = _setting(
+        "VAPID_CONTACT",
+        "",
+        "mailto: or https: address under which push services reach you; with the key",
+    )
+    push_hosts: tuple[str, ...] = _setting(
+        "PUSH_HOSTS",
+        (),
+        "host:port of push services that may be private and without TLS, comma-separated; for tests",
+    )
+
     rest_body_bytes: int = _setting("REST_BODY_BYTES", 1_048_576, "largest REST body")
     import_bytes: int = _setting("IMPORT_BYTES", 104_857_600, "largest zip that a person may import")
     rest_rate: int = _setting("REST_RATE", 300, "REST requests a minute, an address", development=100_000)

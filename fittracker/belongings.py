@@ -173,9 +173,11 @@ BELONGINGS: Final = (
     Belonging(
         "notifications",
         owners=("user",),
+        named=("actors",),
         blanked=("by",),
         exported="notifications",
-        fields=("kind", "event", "subject", "data", "at", "read_at"),
+        # Who caused it is theirs to hand out.
+        fields=("kind", "event", "subject", "data", "count", "at", "changed_at", "read_at"),
     ),
     Belonging(
         "conversations",
@@ -183,6 +185,21 @@ BELONGINGS: Final = (
         blanked=("owner",),
         reason="a conversation is of everybody in it; it is theirs who stay",
     ),
+    Belonging(
+        "push_subscriptions",
+        owners=("user",),
+        exported="push_subscriptions",
+        fields=("host", "created_at"),
+    ),
+    Belonging(
+        "notification_facts",
+        owners=("user",),
+        blanked=("by",),
+        reason="what the inbox was made of; it is exported as the inbox",
+    ),
+    Belonging("inboxes", owners=("_id",), reason="how often an inbox has changed"),
+    Belonging("notification_news", owners=("user",), reason="what devices are about to be told"),
+    Belonging("notification_deliveries", owners=("user",), reason="what is about to be pushed or mailed"),
     Belonging("jobs", owners=("user",), reason="work in progress, and exports themselves"),
     Belonging("job_files", owners=("user",), reason="exports themselves"),
     Belonging(

@@ -43,6 +43,7 @@ from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
 from fittracker.housekeeping import Duty, Housekeeping
 from fittracker.idempotency import Idempotency
+from fittracker.inbox.deliveries import Deliveries
 from fittracker.limits import Limits
 from fittracker.mail import Mail
 from fittracker.measurements import Measurements
@@ -153,6 +154,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         contexts = _assemble(ground, liveness)
         await stack.enter_async_context(contexts.session_tally.running())
         await contexts.people_search.index_names()
+        await stack.enter_async_context(contexts.notifications.running())
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
 
@@ -174,6 +176,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         Duty("sign-ins", 1.0, liveness.settle_all),
         Duty("grants", 3.0, contexts.grants.end_expired),
         Duty("audit", 3_600.0, contexts.audit_keeping.look_after),
+        Duty("notifications", 2.0, contexts.notifications.look_after),
         Duty("weekly", 300.0, contexts.weekly.send_due),
         *contexts.ownership.duties,
     )
@@ -257,6 +260,18 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     coaching = Coaching(database, grants, blocks, ground.control, clock)
     series = HeartSeries(database)
     measurements = Measurements(database, clock)
+    deliveries = Deliveries(
+        database, clock, mail_after_s=settings.notification_mail_after_s, push=bool(settings.vapid_key)
+    )
+    notifications = Notifications(
+        database,
+        ground.room_log,
+        blocks,
+        deliveries,
+        clock,
+        most=settings.notifications_kept,
+        days=settings.notification_days,
+    )
     device_tokens = DeviceTokens(database, liveness, ground.audit, clock)
     doors = Doors(sessions, device_tokens, liveness, grants, coaching)
     accounts = ground.accounts(sessions, limits)
@@ -312,7 +327,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         reports=Reports(database, ground.audit, clock),
         room_log=ground.room_log,
         announcer=ground.announcer,
-        notifications=Notifications(database, ground.room_log, clock),
+        notifications=notifications,
         grants=grants,
         coaching=coaching,
         session_tally=Tally(database, clock),

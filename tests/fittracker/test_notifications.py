@@ -2,26 +2,153 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import msgspec
 import pytest
 
+from fittracker.blocks import Blocks
+from fittracker.caller import SYSTEM
 from fittracker.contexts import Contexts
+from fittracker.errors import NotFound
 from fittracker.ids import new_id
+from fittracker.profile import new_person
+
+
+async def somebody(contexts: Contexts, name: str = "Anna", **preferences: Any) -> str:
+    """A person who is there; their id."""
+    user, now = new_id(), contexts.clock.utc()
+    person = new_person(user, f"{user}@example.org", name, "user", now, {})
+    await contexts.database.users.insert_one(
+        {**person, "preferences": {"notifications": preferences}, "verified_at": now}
+    )
+    return user
+
+
+async def like(contexts: Contexts, user: str, by: str, post: str = "post:1") -> None:
+    """Somebody likes a post of theirs."""
+    await contexts.notifications.notify(
+        user, "social", event="post.liked", key=f"like:{post}:{by}", by=by, subject=post
+    )
+
+
+async def inbox(contexts: Contexts, user: str) -> list[tuple[str, int, bool]]:
+    """Text, count, and whether it was read."""
+    page = await contexts.notifications.page(user, 100, None)
+    return [(each["text"], each["count"], each["read"]) for each in page.items]
+
+
+async def told(contexts: Contexts, user: str, kind: str = "notification") -> list[Any]:
+    """The events of this kind that a person's devices were told so far."""
+    await contexts.notifications.settle(user)
+    found = await contexts.room_log.archive.before(f"user:{user}", kind, None, 100)
+    return [msgspec.json.decode(each.record.data) for each in found]
 
 
 async def test_the_same_key_is_the_same_notification(contexts: Contexts) -> None:
     """However often it is sent."""
-    user, by = new_id(), new_id()
+    user, by = await somebody(contexts), await somebody(contexts, "Bert")
     for _ in range(3):
-        await contexts.notifications.notify(
-            user, "social", event="post.liked", key="like:1", by=by, subject="post:1", data={"count": 1}
-        )
-    items, _ = await contexts.notifications.page(user, 10, None)
-    assert [(each["event"], each["by"], each["subject"]) for each in items] == [("post.liked", by, "post:1")]
-    told = await contexts.room_log.archive.before(f"user:{user}", "notification", None, 10)
-    assert len(told) == 1
+        await like(contexts, user, by)
+    assert await inbox(contexts, user) == [("Bert liked your post", 1, False)]
+    (event,) = await told(contexts, user)
+    assert (event["by"], event["unread"], event["actors"]) == (by, 1, [{"user": by, "name": "Bert"}])
 
 
 async def test_a_kind_that_nobody_can_choose_is_a_mistake_of_ours(contexts: Contexts) -> None:
     """Each kind has its preferences."""
     with pytest.raises(KeyError):
         await contexts.notifications.notify(new_id(), "gossip", event="x", key="1")
+
+
+async def test_fifty_at_once_are_one_entry_with_the_newest_people(contexts: Contexts) -> None:
+    """And the devices are told of few of the fifty steps, the last one being right."""
+    user = await somebody(contexts)
+    people = [await somebody(contexts, f"Fan {each}") for each in range(50)]
+    await asyncio.gather(*(like(contexts, user, each) for each in people))
+    page = await contexts.notifications.page(user, 100, None)
+    (entry,) = page.items
+    assert (entry["count"], entry["people"], page.unread) == (50, 50, 1)
+    assert len(entry["actors"]) == 3
+    assert entry["text"].endswith(" and 49 others liked your post")
+    events = await told(contexts, user)
+    assert max(events, key=lambda each: each["revision"])["count"] == 50
+    assert len(events) <= 10
+
+
+async def test_what_was_read_is_not_grown_any_more(contexts: Contexts) -> None:
+    """The next like begins a new entry: it is news again."""
+    user = await somebody(contexts)
+    await like(contexts, user, await somebody(contexts, "Bert"))
+    assert await contexts.notifications.read(user, None) == (0, 2)
+    await like(contexts, user, await somebody(contexts, "Carla"))
+    assert await inbox(contexts, user) == [
+        ("Carla liked your post", 1, False),
+        ("Bert liked your post", 1, True),
+    ]
+
+
+async def test_a_like_that_is_taken_back_before_anybody_saw_it_disappears(contexts: Contexts) -> None:
+    """From the entry of several as from that of one, whose devices are told."""
+    user = await somebody(contexts)
+    bert, carla = await somebody(contexts, "Bert"), await somebody(contexts, "Carla")
+    await like(contexts, user, bert)
+    await like(contexts, user, carla)
+    await contexts.notifications.withdraw(user, key=f"like:post:1:{carla}")
+    assert await inbox(contexts, user) == [("Bert liked your post", 1, False)]
+    await contexts.notifications.withdraw(user, key=f"like:post:1:{bert}")
+    assert await inbox(contexts, user) == []
+    (event,) = await told(contexts, user, "notification.withdrawn")
+    assert event["unread"] == 0
+    await like(contexts, user, bert)
+    assert await inbox(contexts, user) == [("Bert liked your post", 1, False)]
+
+
+async def test_a_like_that_was_seen_stays_when_it_is_taken_back(contexts: Contexts) -> None:
+    """And liking again is nothing new."""
+    user, bert = await somebody(contexts), await somebody(contexts, "Bert")
+    await like(contexts, user, bert)
+    await contexts.notifications.read(user, None)
+    await contexts.notifications.withdraw(user, key=f"like:post:1:{bert}")
+    await like(contexts, user, bert)
+    assert await inbox(contexts, user) == [("Bert liked your post", 1, True)]
+
+
+async def test_nobody_hears_of_themselves_or_of_whom_they_have_blocked(contexts: Contexts) -> None:
+    """Whoever made the block; what was in the inbox of either goes with it."""
+    user, bert = await somebody(contexts), await somebody(contexts, "Bert")
+    await like(contexts, user, user)
+    await like(contexts, user, bert)
+    await like(contexts, bert, user)
+    await contexts.notifications.read(user, None)
+    blocks: Blocks = contexts.blocks
+    await blocks.add(user, bert, SYSTEM)
+    assert await inbox(contexts, user) == await inbox(contexts, bert) == []
+    await like(contexts, user, bert, "post:2")
+    await like(contexts, bert, user, "post:2")
+    assert await inbox(contexts, user) == await inbox(contexts, bert) == []
+
+
+async def test_what_is_turned_off_for_sockets_is_not_in_the_inbox(contexts: Contexts) -> None:
+    """And what is turned off everywhere is forgotten."""
+    user = await somebody(contexts, social={"socket": False})
+    await like(contexts, user, await somebody(contexts, "Bert"))
+    page = await contexts.notifications.page(user, 10, None)
+    assert (page.items, page.unread, await told(contexts, user)) == ([], 0, [])
+
+
+async def test_reading_is_of_ones_own_entries(contexts: Contexts) -> None:
+    """Those of others are not there, and stay unread."""
+    user, other = await somebody(contexts), await somebody(contexts)
+    bert = await somebody(contexts, "Bert")
+    for each in (user, other):
+        await like(contexts, each, bert)
+    (theirs,) = (await contexts.notifications.page(other, 1, None)).items
+    (mine,) = (await contexts.notifications.page(user, 1, None)).items
+    with pytest.raises(NotFound):
+        await contexts.notifications.read(user, [theirs["_id"]])
+    await contexts.notifications.read(user, [theirs["_id"], mine["_id"]])
+    assert (await contexts.notifications.page(other, 1, None)).unread == 1
+    (event,) = await told(contexts, user, "notification.read")
+    assert event == {"ids": [mine["_id"]], "all": False, "unread": 0, "revision": 2}

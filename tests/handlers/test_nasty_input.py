@@ -76,6 +76,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "privacy": {"map": "public"},
     },
     "POST /users/me/blocks": {"user": "f" * 24},
+    "POST /notifications/read": {"ids": ["f" * 24], "all": False},
     "POST /users/{id}/report": {"reason": "spam", "text": "Buy\nthis"},
     "POST /users/me/measurements": {
         "kind": "weight",

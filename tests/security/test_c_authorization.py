@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -45,13 +45,14 @@ async def house(settings: Settings) -> AsyncIterator[House]:
 
 @dataclass(frozen=True, slots=True)
 class Things:
-    """What the owner has: themselves, a session they have entered, a stream, and something they said."""
+    """What the owner has: themselves, a session they have entered, a stream, a message, and news."""
 
     owner: str
     session: str
     stream: str
     conversation: str
     message: str
+    notification: str = NEVER
 
     @property
     def rooms(self) -> list[str]:
@@ -86,6 +87,7 @@ NAMED: dict[tuple[str, str], Bodies] = {
     ("chat.send", "room"): lambda of: [_said(each) for each in of.talking],
     ("chat.send", "reply_to"): lambda of: [_said(of.talking[1]) | {"reply_to": of.message}],
     ("chat.history", "room"): lambda of: [{"room": each} for each in of.talking],
+    ("notify.read", "ids"): lambda of: [{"ids": [of.notification]}],
 }
 """For each field that names something: commands with the owner's thing in it."""
 PLAIN = {
@@ -98,6 +100,9 @@ PLAIN = {
     ("chat.send", "client_id"),
     ("chat.history", "before"),
     ("chat.history", "limit"),
+    ("notify.list", "cursor"),
+    ("notify.list", "limit"),
+    ("notify.read", "all"),
 }
 """Fields that name nothing that could be somebody's. Each new one is a decision."""
 OF_ONESELF = {"room.leave", "hr.unwatch"}
@@ -134,6 +139,10 @@ class Scene:
         conversation = await people.conversation(self.owner, trainer)
         said = await self.peer.call("chat.send", **_said(f"chat:{conversation}"))
         self.things = Things(self.owner.id, session, self.worn.stream, conversation, said["id"])
+        notifications = people.contexts.notifications
+        await notifications.notify(self.owner.id, "social", event="user.followed", key="1", by=trainer.id)
+        (entry,) = (await notifications.page(self.owner.id, 1, None)).items
+        self.things = replace(self.things, notification=entry["_id"])
         for room in self.things.rooms:
             await self.peer.call("room.join", room=room)
 

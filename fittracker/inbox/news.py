@@ -1,0 +1,128 @@
+"""News: what a person's devices have yet to be told of their inbox, written in the same transaction.
+
+Told are states, not steps: an entry that changed twice before anybody was told is told once, as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from fittracker.clock import Clock
+from fittracker.errors import Unavailable
+from fittracker.ids import new_id
+from fittracker.inbox.entries import shown
+from fittracker.mongo import DATABASE_ERRORS, Database, Document, Session
+from fittracker.observability import logger
+from fittracker.present import names
+from fittracker.roomlog.log import RoomLog
+
+log = logger(__name__)
+
+NOTIFICATION: Final = "notification"
+READ: Final = "notification.read"
+WITHDRAWN: Final = "notification.withdrawn"
+ALONE: Final = timedelta(seconds=5)
+LEASE: Final = timedelta(seconds=10)
+KEPT: Final = timedelta(days=7)
+"""What could not be told for so long is not told any more: the inbox itself has it."""
+MOST: Final = 200
+
+
+class Read(msgspec.Struct):
+    """Notifications were read on some device: those with these `ids`, or `all` up to this revision."""
+
+    ids: list[str]
+    all: bool
+    unread: int
+    revision: int
+
+
+class Withdrawn(msgspec.Struct):
+    """A notification is gone again, before anybody had read it."""
+
+    id: str
+    unread: int
+    revision: int
+
+
+class News:
+    """What is to be told, of all people."""
+
+    def __init__(self, database: Database, room_log: RoomLog, clock: Clock) -> None:
+        self._news = database.notification_news
+        self._entries = database.notifications
+        self._inboxes = database.inboxes
+        self._users = database.users
+        self._room_log = room_log
+        self._clock = clock
+
+    async def add(self, user: str, kind: str, revision: int, session: Session, **data: Any) -> None:
+        """Something is to be told, if the transaction holds."""
+        now = self._clock.utc()
+        document = {
+            "_id": new_id(),
+            "user": user,
+            "kind": kind,
+            "revision": revision,
+            "data": data,
+            "next_at": now + ALONE,
+            "expires_at": now + KEPT,
+            "schema_version": 1,
+        }
+        await self._news.insert_one(document, session=session)
+
+    async def overdue(self, most: int) -> list[str]:
+        """People whose devices were not told; for a while they are this worker's to tell."""
+        now = self._clock.utc()
+        due: Document = {"next_at": {"$lte": now}}
+        found = await self._news.find(due, {"user": 1}, sort=[("next_at", 1)], limit=most).to_list()
+        users = list(dict.fromkeys(each["user"] for each in found))
+        if users:
+            await self._news.update_many({**due, "user": {"$in": users}}, {"$set": {"next_at": now + LEASE}})
+        return users
+
+    async def tell(self, user: str) -> None:
+        """Tell a person's devices what they have not been told; what cannot be told now stays for later."""
+        try:
+            while some := await self._news.find(
+                {"user": user}, sort=[("revision", 1), ("_id", 1)], limit=MOST
+            ).to_list():
+                for each in some:
+                    await self._tell(user, each)
+                    await self._news.delete_one({"_id": each["_id"]})
+        except (Unavailable, *DATABASE_ERRORS) as error:
+            log.warning("notifications_not_told", reason=type(error).__name__)
+
+    async def _tell(self, user: str, news: Mapping[str, Any]) -> None:
+        data = await self._said(user, news)
+        if data is not None:
+            # The person's own room, so it is theirs; whoever tells it a second time says the same event.
+            await self._room_log.say(f"user:{user}", news["kind"], data, by=user, client_id=news["_id"])
+
+    async def _said(self, user: str, news: Mapping[str, Any]) -> msgspec.Struct | None:
+        """What is said: None where newer news says more."""
+        unread = await self.unread(user)
+        if news["kind"] == READ:
+            return Read(**news["data"], unread=unread, revision=news["revision"])
+        if news["kind"] == WITHDRAWN:
+            return Withdrawn(news["data"]["id"], unread=unread, revision=news["revision"])
+        query = {"_id": news["data"]["id"], "open": True, "revision": news["revision"]}
+        entry = await self._entries.find_one(query)
+        if entry is None:
+            return None
+        known = await names(self._users, entry["actors"])
+        return shown(entry, known, unread=unread, revision=news["revision"])
+
+    async def revision(self, user: str) -> int:
+        """How often a person's inbox has changed."""
+        found = await self._inboxes.find_one({"_id": user}, {"revision": 1})
+        return int(found["revision"]) if found else 0
+
+    async def unread(self, user: str, session: Session | None = None) -> int:
+        """How many entries of theirs are unread: counted in the index, never more than an inbox holds."""
+        query = {"user": user, "open": True, "shown": True}
+        return await self._entries.count_documents(query, session=session)

@@ -1,0 +1,1 @@
+"""Web Push: subscriptions of browsers, and encrypted messages to their push services."""
