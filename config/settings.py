@@ -162,6 +162,10 @@ class Settings:
     hr_stale_s: float = _setting("HR_STALE_S", 5.0, "silence after which watchers get hr.stale, seconds")
     hr_idle_s: float = _setting("HR_IDLE_S", 600.0, "silence after which a stream becomes a workout, seconds")
 
+    session_longest_s: float = _setting(
+        "SESSION_LONGEST_S", 21_600.0, "a coaching session that nobody ends is over so long after its start"
+    )
+
     drain_s: float = _setting(
         "DRAIN_S", 20.0, "time over which sockets are closed on SIGTERM, seconds", development=2.0
     )

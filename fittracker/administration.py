@@ -219,7 +219,7 @@ class Administration:
         else:
             await self._tell_devices(change.after)
         if change.after["role"] != "trainer":
-            await doors.coaching.end_led_by(user)
+            await doors.coaching.life.end_led_by(user)
             await doors.grants.end_all(user, given=False, caller=caller)
 
     async def _tell_devices(self, person: Document) -> None:

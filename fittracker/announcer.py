@@ -50,6 +50,7 @@ class Announcer:
         self._clock = clock
         self._out: list[tuple[str, bytes]] = []
         self._more = asyncio.Event()
+        self._sending = asyncio.Lock()
 
     def tell(self, room: str, kind: str, data: Any) -> None:
         """Say an event of this type to everybody who is in the room; nobody waits for it."""
@@ -76,7 +77,15 @@ class Announcer:
             self._more.clear()
             await self._send_all()
 
+    async def flush(self) -> None:
+        """Wait until Redis has all that was told so far: what is said by other ways then comes later."""
+        await self._send_all()
+
     async def _send_all(self) -> None:
+        async with self._sending:
+            await self._send_in_order()
+
+    async def _send_in_order(self) -> None:
         while self._out:
             some, self._out = self._out[:BATCH], self._out[BATCH:]
             try:

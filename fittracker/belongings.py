@@ -122,6 +122,25 @@ BELONGINGS: Final = (
     ),
     Belonging("session_tallies", owners=("user",), reason="repetitions on their way into a summary"),
     Belonging(
+        "session_cues", owners=("by", "to"), reason="counted in the summary; the words are in the rooms"
+    ),
+    Belonging(
+        "session_results",
+        owners=("user",),
+        exported="session_results",
+        fields=(
+            "session",
+            "ended_at",
+            "heart",
+            "reps",
+            "faults",
+            "exercises",
+            "cues",
+            "feedback",
+            "workouts",
+        ),
+    ),
+    Belonging(
         "grants",
         owners=("athlete", "trainer"),
         exported="grants",

@@ -34,6 +34,8 @@ from fittracker.chat.conversations import Conversations
 from fittracker.chat.forum import Forum, Forums
 from fittracker.chat.seats import Seats
 from fittracker.clock import Clock
+from fittracker.coaching.lessons import Ground as LessonsGround
+from fittracker.coaching.lessons import Lessons, open_lessons
 from fittracker.coaching.sessions import Coaching
 from fittracker.coaching.tally import Tally
 from fittracker.connections import Connections
@@ -108,6 +110,7 @@ class Contexts:
     grants: Grants
     coaching: Coaching
     session_tally: Tally
+    lessons: Lessons
     conversations: Conversations
     seats: Seats
     chat: Chat
@@ -178,6 +181,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         Duty("audit", 3_600.0, contexts.audit_keeping.look_after),
         Duty("notifications", 2.0, contexts.notifications.look_after),
         Duty("weekly", 300.0, contexts.weekly.send_due),
+        *contexts.lessons.duties,
         *contexts.ownership.duties,
     )
 
@@ -232,6 +236,21 @@ class _Ground:
             refresh_s=self.settings.refresh_token_s,
         )
 
+    def lessons(self, coaching: Coaching, tally: Tally, notifications: Notifications) -> Lessons:
+        ground = LessonsGround(
+            settings=self.settings,
+            database=self.database,
+            redis=self.redis,
+            coaching=coaching,
+            tally=tally,
+            room_log=self.room_log,
+            announcer=self.announcer,
+            notifications=notifications,
+            background=self.background,
+            clock=self.clock,
+        )
+        return open_lessons(ground)
+
     def accounts(self, sessions: Sessions, limits: Limits) -> Accounts:
         ground = AccountsGround(
             database=self.database,
@@ -257,7 +276,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     sessions = ground.sessions(tokens, liveness)
     blocks = Blocks(database, ground.control, ground.audit, clock)
     grants = Grants(database, blocks, ground.control, ground.audit, clock)
-    coaching = Coaching(database, grants, blocks, ground.control, clock)
+    coaching = Coaching(database, grants, blocks, ground.control, clock, longest_s=settings.session_longest_s)
+    tally = Tally(database, clock)
     series = HeartSeries(database)
     measurements = Measurements(database, clock)
     deliveries = Deliveries(
@@ -330,7 +350,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         notifications=notifications,
         grants=grants,
         coaching=coaching,
-        session_tally=Tally(database, clock),
+        session_tally=tally,
+        lessons=ground.lessons(coaching, tally, notifications),
         conversations=Conversations(database, people, clock),
         seats=seats,
         chat=Chat(ground.room_log, _forums(seats, coaching)),

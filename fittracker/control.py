@@ -61,6 +61,13 @@ class MembershipEnded(msgspec.Struct, tag="membership_ended", frozen=True):
     user: str
 
 
+class RoomEnded(msgspec.Struct, tag="room_ended", frozen=True):
+    """A room is over: the sockets of all these people leave it."""
+
+    room: str
+    users: list[str]
+
+
 class RollCall(msgspec.Struct, tag="roll_call", frozen=True):
     """Somebody asks for the open sockets: push up to `most` into the list `reply`, newest first.
 
@@ -88,7 +95,7 @@ class Notice(msgspec.Struct, tag="notice", frozen=True):
     text: str
 
 
-SightEnded = GrantEnded | Blocked | SightChanged | MembershipEnded
+SightEnded = GrantEnded | Blocked | SightChanged | MembershipEnded | RoomEnded
 """Somebody may see less than before."""
 Message = SessionEnded | UserChanged | StreamTaken | RollCall | CloseSocket | Notice | SightEnded
 

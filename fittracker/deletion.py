@@ -136,7 +136,7 @@ class Deletion:
         await doors.device_tokens.end_all(user)
         await doors.liveness.changed(user, banned=False)
         await doors.grants.end_all(user, caller=caller)
-        await doors.coaching.end_led_by(user)
+        await doors.coaching.life.end_led_by(user)
         await doors.coaching.leave_all(user)
 
     async def undo(self, token: str, caller: Caller) -> None:

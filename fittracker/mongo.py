@@ -121,16 +121,29 @@ INDEXES: tuple[Index, ...] = (
     Index("coaching_sessions", ("trainer", "-created_at", "-_id")),
     Index("coaching_sessions", ("athletes", "-created_at", "-_id")),
     Index("coaching_sessions", ("entered", "state")),
+    # those that nobody ended, and those that ended and were not summed up yet
+    Index("coaching_sessions", ("state", "ends_by")),
+    Index("coaching_sessions", ("conclude_at",), partial={"concluded": False}),
     # what athletes did in them, by analysis; part of the summary long before it expires
     Index("session_tallies", ("session",)),
     Index("session_tallies", ("user",)),
     Index("session_tallies", ("expires_at",), expire_after_s=0),
+    # what was said in them, without the words: for the same summary
+    Index("session_cues", ("session", "to")),
+    Index("session_cues", ("by",)),
+    Index("session_cues", ("to",)),
+    Index("session_cues", ("expires_at",), expire_after_s=0),
+    # what they came to for each athlete; those that something was missing of are looked at again
+    Index("session_results", ("session", "user")),
+    Index("session_results", ("user", "-ended_at")),
+    Index("session_results", ("look_at",), partial={"look_at": {"$type": "date"}}),
     # heart rate: `_id` of a batch is {s: stream, n: first seq it covers}, so two writers of one
     # stream cannot both store what comes after the same sample
     Index("heart_batches", ("user", "until_t", "from_t")),
     Index("heart_streams", ("user", "-opened_at")),
     Index("heart_streams", ("closed_at", "seen_at")),
     Index("heart_streams", ("workout", "closed_at")),
+    Index("heart_streams", ("session", "user"), partial={"session": {"$type": "string"}}),
     Index("workouts", ("user", "-started_at", "-_id")),
     Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
     # What was said in rooms: `_id` follows from room, sender and client id.

@@ -71,6 +71,11 @@ def presence_key(room: str) -> str:
     return f"presence:{room}"
 
 
+def pulses_key(session: str) -> str:
+    """A hash of the hearts in a coaching session: user -> JSON, see fittracker/coaching/roster.py."""
+    return f"pulses:{session}"
+
+
 @asynccontextmanager
 async def open_redis(url: str, *, text: bool = True) -> AsyncIterator[Redis]:
     """A client whose calls fail within 10 s, at once where nobody listens; it belongs to the running loop.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -110,10 +110,11 @@ class Telemetry:
         query = {"_id": stream_id, "user": user, "session": session}
         return await self._streams.find_one(query, {"_id": 1}) is not None
 
-    def part(self, user: str, session: str) -> None:
-        """An athlete left a session: their streams on this worker go on without it."""
+    def part(self, users: Collection[str], session: str) -> None:
+        """These athletes left a session: their streams on this worker go on without it."""
+        gone = frozenset(users)
         for stream in self.streams.values():
-            if stream.session == session and stream.user == user:
+            if stream.session == session and stream.user in gone:
                 stream.session = None
 
     async def _claim(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from marshmallow import Schema, fields, validate
 
+from fittracker.clock import of_ms
 from fittracker.coaching.sessions import MOST_CAPACITY
-from fittracker.errors import NotFound
+from fittracker.errors import Conflict, Forbidden, Invalid, NotFound
 from fittracker.paging import LARGEST
 from handlers.endpoint import Call
 from handlers.fields import Id, Moment, Text, Whole, WholeText
@@ -31,9 +33,62 @@ class CoachingSession(Schema):
     trainer = Id(required=True)
     state = fields.String(required=True)
     starts_at = Moment(required=True)
+    started_at = Moment(allow_none=True, load_default=None)
+    ended_at = Moment(allow_none=True, load_default=None)
     capacity = fields.Integer(required=True)
     athletes = fields.List(Id(), required=True)
     created_at = Moment(required=True)
+
+
+class SessionHeart(Schema):
+    """An athlete's heart in the session: seconds, bpm, seconds in zones 1 to 5."""
+
+    samples = fields.Integer(required=True)
+    duration_s = fields.Float(required=True)
+    avg_bpm = fields.Float(allow_none=True, required=True)
+    max_bpm = fields.Integer(allow_none=True, required=True)
+    min_bpm = fields.Integer(allow_none=True, required=True)
+    zones_s = fields.List(fields.Float(), allow_none=True, required=True)
+    trimp = fields.Float(allow_none=True, required=True)
+    kcal = fields.Float(allow_none=True, required=True)
+
+
+class SessionExercise(Schema):
+    """Repetitions of one exercise, their mean score (0 to 100), and faults by code."""
+
+    reps = fields.Integer(required=True)
+    score = fields.Float(allow_none=True, required=True)
+    faults = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+
+
+class AthleteResult(Schema):
+    """What the session came to for one athlete; `complete` is false while a stream of theirs still runs."""
+
+    user = Id(required=True)
+    name = fields.String(required=True)
+    heart = fields.Nested(SessionHeart, allow_none=True, required=True)
+    reps = fields.Integer(required=True)
+    faults = fields.Integer(required=True)
+    exercises = fields.Dict(keys=fields.String(), values=fields.Nested(SessionExercise), required=True)
+    cues = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    feedback = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    workouts = fields.List(Id(), required=True)
+    complete = fields.Boolean(required=True)
+
+
+class SessionResult(Schema):
+    """What a session came to; `duration_s` leaves pauses out, `count` is how many athletes took part."""
+
+    session = Id(required=True)
+    title = fields.String(required=True)
+    trainer = Id(required=True)
+    started_at = Moment(allow_none=True, required=True)
+    ended_at = Moment(allow_none=True, required=True)
+    duration_s = fields.Float(required=True)
+    reason = fields.String(allow_none=True, required=True)
+    count = fields.Integer(required=True)
+    complete = fields.Boolean(required=True)
+    athletes = fields.List(fields.Nested(AthleteResult), required=True)
 
 
 class Page(Schema):
@@ -52,7 +107,7 @@ class SessionPage(Schema):
 
 @route("POST", "/sessions", TRAINER, status=201, body=NewSession, answer=CoachingSession, idempotent=True)
 async def create(call: Call) -> dict[str, Any]:
-    """Open a session with athletes who have granted a look at their heart rate."""
+    """Open a session and invite athletes to it; being invited shows nothing of them."""
     return await call.contexts.coaching.create(call.user, **call.body)
 
 
@@ -67,3 +122,45 @@ async def sessions(call: Call) -> dict[str, Any]:
 async def session(call: Call) -> dict[str, Any]:
     """One session that one belongs to."""
     return await call.contexts.coaching.get(call.user, call.path("id"))
+
+
+@route(
+    "GET",
+    "/sessions/{id}/summary",
+    SIGNED_IN,
+    answer=SessionResult,
+    raises=(NotFound, Conflict),
+    compress=True,
+)
+async def summary(call: Call) -> dict[str, Any]:
+    """What a session came to, once it has ended: its trainer sees all athletes, an athlete themselves."""
+    found = await call.contexts.lessons.results.summary(call.user, call.path("id"))
+    moments = {
+        "started_at": None if found.started_at is None else of_ms(found.started_at),
+        "ended_at": None if found.ended_at is None else of_ms(found.ended_at),
+    }
+    return {**msgspec.to_builtins(found), **moments}
+
+
+@route(
+    "PUT",
+    "/sessions/{id}/athletes/{user}",
+    SIGNED_IN,
+    answer=CoachingSession,
+    raises=(NotFound, Forbidden, Conflict, Invalid),
+)
+async def invite(call: Call) -> dict[str, Any]:
+    """Give an athlete a place, by the trainer; again is the same. 409 where none is free or it is over."""
+    return await call.contexts.lessons.places.invite(call.user, call.path("id"), call.path("user"))
+
+
+@route(
+    "DELETE",
+    "/sessions/{id}/athletes/{user}",
+    SIGNED_IN,
+    status=204,
+    raises=(NotFound, Forbidden, Conflict),
+)
+async def remove(call: Call) -> None:
+    """Take an athlete out, by the trainer or by themselves: they leave its room at once, everywhere."""
+    await call.contexts.lessons.places.remove(call.user, call.path("id"), call.path("user"))

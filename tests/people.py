@@ -96,6 +96,15 @@ class People:
             made = await begin(first.id, "group", ids, title)
         return str(made["_id"])
 
+    async def lesson(self, trainer: Person, athletes: Sequence[Person], **more: Any) -> str:
+        """A live coaching session that these have entered, without any grant; its id."""
+        members = [athlete.id for athlete in athletes]
+        wanted = {"title": "Test", "capacity": 100, "athletes": members, **more}
+        made = await self.contexts.coaching.create(trainer.id, **wanted)
+        for member in members:
+            await self.contexts.coaching.enter(made["_id"], member)
+        return str(made["_id"])
+
 
 @asynccontextmanager
 async def open_people(settings: Settings) -> AsyncIterator[People]:

@@ -7,7 +7,7 @@ and is acted on by every worker that has one of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -99,12 +99,23 @@ class Orders:
             case control.SightChanged(user=user):
                 self._spawn(self._look_at_watchers(user), "sight-changed")
             case control.MembershipEnded(room=room, user=user):
-                self._part(room, user)
-                self._spawn(self._look_at_all(user), "membership-ended")
+                self._let_out(room, [user])
+            case control.RoomEnded(room=room, users=users):
+                self._let_out(room, users)
+
+    def _let_out(self, room: str, users: Sequence[str]) -> None:
+        """These people are in a room no more, and see what they saw because of it no more."""
+        self._telemetry.part(users, room.removeprefix("session:"))
+        for user in users:
+            self._part(room, user)
+        self._spawn(self._look_at_each(users), "membership-ended")
+
+    async def _look_at_each(self, users: Sequence[str]) -> None:
+        for user in users:
+            await self._look_at_all(user)
 
     def _part(self, room: str, user: str) -> None:
         """Somebody is out of a room: they neither hear what is said there, nor is their heart shown."""
-        self._telemetry.part(user, room.removeprefix("session:"))
         for connection in self._hub.of_user(user):
             self._hub.leave(connection, room)
             for feed in connection.feeds or ():
@@ -146,5 +157,12 @@ class Orders:
                 await self._look_at_watchers(subject)
             elif kind != "user":
                 for who in tuple(room.people()):
-                    if not await self._may_stay(who.user, name):
-                        self._part(name, who.user)
+                    await self._look_at_member(name, who.user)
+        # A wearable is in no room; what it sends is shown in that of its session all the same.
+        for stream in tuple(self._telemetry.streams.values()):
+            if stream.session is not None:
+                await self._look_at_member(f"session:{stream.session}", stream.user)
+
+    async def _look_at_member(self, room: str, user: str) -> None:
+        if not await self._may_stay(user, room):
+            self._let_out(room, [user])

@@ -17,6 +17,7 @@ from fittracker.mongo import DATABASE_ERRORS
 from fittracker.observability import logger
 from ws.frames import Close
 from ws.heart import end_silent, notice_lost
+from ws.pulses import Pulses
 from ws.realtime import Realtime
 
 log = logger(__name__)
@@ -30,6 +31,7 @@ class Watch:
 
     def __init__(self, realtime: Realtime) -> None:
         self._realtime = realtime
+        self._pulses = Pulses(realtime)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -40,6 +42,7 @@ class Watch:
 
     def _each_second(self, now: float) -> None:
         notice_lost(self._realtime, now)
+        self._pulses.each_second(now)
 
     async def close_ended(self) -> None:
         """Redis may have been away when a sign-in ended; MongoDB knows."""

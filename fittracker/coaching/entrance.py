@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Collection as Some
-from collections.abc import Mapping
 from typing import Final
 
 from fittracker.herd import Herd
@@ -14,6 +14,7 @@ OPEN_STATES: Final = ("planned", "live", "paused")
 
 Visit = tuple[str, str]
 """A session and a person."""
+Listener = Callable[[str, set[str]], Awaitable[None]]
 
 
 class Entrance:
@@ -23,6 +24,11 @@ class Entrance:
         self._sessions = sessions
         self._looking: Herd[Visit, bool] = Herd(self._look)
         self._entering: Herd[Visit, bool] = Herd(self._enter)
+        self._listeners: list[Listener] = []
+
+    def when_entered(self, listener: Listener) -> None:
+        """Call `listener(session, users)` with those who have entered for the first time."""
+        self._listeners.append(listener)
 
     async def belongs(self, session: str, user: str) -> bool:
         """Whether this person is the trainer or an athlete of a session that is not over."""
@@ -41,8 +47,9 @@ class Entrance:
         for session, document in found.items():
             new = {user for place, user in visits if place == session and user in document["athletes"]}
             new -= set(document["entered"])
-            if new:
-                await self._note(session, new)
+            if new and (first := await self._note(session, new)):
+                for listener in self._listeners:
+                    await listener(session, first)
         return {visit: _member(found, *visit) for visit in visits}
 
     async def _find(self, visits: list[Visit]) -> dict[str, Document]:
@@ -58,11 +65,19 @@ class Entrance:
         )
         return {each["_id"]: each for each in await found.to_list()}
 
-    async def _note(self, session: str, users: Some[str]) -> None:
-        """They have entered; only those who are athletes of the session at this moment."""
+    async def _note(self, session: str, users: Some[str]) -> set[str]:
+        """They have entered; only those who are athletes of the session at this moment.
+
+        Those who had not before: of several workers that note the same person, one is told so.
+        """
         athletes: Document = {"$setIntersection": ["$athletes", list(users)]}
-        entered: Document = {"$setUnion": [{"$ifNull": ["$entered", []]}, athletes]}
-        await self._sessions.update_one({"_id": session}, [{"$set": {"entered": entered}}])
+        before: Document = {"$ifNull": ["$entered", []]}
+        found = await self._sessions.find_one_and_update(
+            {"_id": session, "state": {"$in": OPEN_STATES}},
+            [{"$set": {"entered": {"$setUnion": [before, athletes]}}}],
+            {"athletes": {"$setIntersection": ["$athletes", list(users)]}, "entered": before},
+        )
+        return set() if found is None else set(found["athletes"]) - set(found["entered"])
 
 
 def _member(found: dict[str, Document], session: str, user: str) -> bool:

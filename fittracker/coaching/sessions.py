@@ -7,7 +7,7 @@ docs/decisions/session-consent.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,19 +16,24 @@ from fittracker.blocks import Blocks
 from fittracker.caller import Caller
 from fittracker.clock import Clock
 from fittracker.coaching.entrance import OPEN_STATES, Entrance
-from fittracker.control import Control, MembershipEnded
+from fittracker.coaching.life import Life
+from fittracker.control import Control, MembershipEnded, Message, RoomEnded
 from fittracker.errors import Invalid, NotFound
 from fittracker.grants import Grants
 from fittracker.ids import is_id, new_id
 from fittracker.mongo import Database, Document
 from fittracker.observability import logger
 from fittracker.paging import Cursor
+from fittracker.present import PRESENT
 from fittracker.redis import OUTAGES
 
 log = logger(__name__)
 
 MOST_CAPACITY: Final = 1_000
 FURTHEST: Final = timedelta(days=366)
+LONGEST_S: Final = 6 * 3_600.0
+Parted = Callable[[str, str], Awaitable[None]]
+Invited = Callable[[Document, Sequence[str]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,14 @@ class Coaching:
     """The coaching sessions of all trainers."""
 
     def __init__(
-        self, database: Database, grants: Grants, blocks: Blocks, control: Control, clock: Clock
+        self,
+        database: Database,
+        grants: Grants,
+        blocks: Blocks,
+        control: Control,
+        clock: Clock,
+        *,
+        longest_s: float = LONGEST_S,
     ) -> None:
         self._sessions = database.coaching_sessions
         self._users = database.users
@@ -52,9 +64,20 @@ class Coaching:
         self._blocks = blocks
         self._control = control
         self._clock = clock
-        self._entrance = Entrance(self._sessions)
+        self.entrance = Entrance(self._sessions)
+        self.life = Life(self._sessions, clock, longest_s=longest_s)
+        self._parted: list[Parted] = []
+        self._invited: list[Invited] = []
         grants.when_ended(self.part)
         blocks.when_added(self._blocked)
+
+    def when_parted(self, listener: Parted) -> None:
+        """Call `listener(session, user)` whenever somebody leaves a session, while their sockets are in."""
+        self._parted.append(listener)
+
+    def when_invited(self, listener: Invited) -> None:
+        """Call `listener(session, users)` with those who were invited."""
+        self._invited.append(listener)
 
     # -- creating and reading ------------------------------------------------------------------------
 
@@ -81,17 +104,29 @@ class Coaching:
             raise Invalid("There are more athletes than places.", fields={"athletes": "exceed the capacity"})
         if starts_at is not None and not now - timedelta(days=1) <= starts_at <= now + FURTHEST:
             raise Invalid("The start is not possible.", fields={"starts_at": "must lie within a year"})
-        missing = set(invited) - await self._known(invited) | await self._blocks.among(trainer, invited)
+        if trainer in invited:
+            place = f"athletes.{invited.index(trainer)}"
+            raise Invalid("Trainers are in their sessions anyway.", fields={place: "is yourself"})
+        missing = await self.unknown(trainer, invited)
         if missing:
             raise Invalid(
                 "There is somebody among the athletes whom nobody knows.",
                 fields={f"athletes.{invited.index(each)}": "is not known" for each in sorted(missing)},
             )
-        return await self.store(trainer, title, capacity, invited, starts_at)
+        made = await self.store(trainer, title, capacity, invited, starts_at)
+        await self.tell_invited(made, invited)
+        return made
 
-    async def _known(self, users: Sequence[str]) -> set[str]:
-        known = {"_id": {"$in": list(users)}, "disabled_at": None, "verified_at": {"$ne": None}}
-        return {each["_id"] async for each in self._users.find(known, {"_id": 1})}
+    async def unknown(self, trainer: str, users: Sequence[str]) -> set[str]:
+        """Those of these whom the trainer cannot invite: nobody, not verified, disabled, or blocked."""
+        known = {"_id": {"$in": list(users)}, **PRESENT}
+        there = {each["_id"] async for each in self._users.find(known, {"_id": 1})}
+        return set(users) - there | await self._blocks.among(trainer, users)
+
+    async def tell_invited(self, session: Document, users: Sequence[str]) -> None:
+        """These were invited to a session."""
+        for listener in self._invited:
+            await listener(session, users)
 
     async def store(
         self,
@@ -108,8 +143,7 @@ class Coaching:
             "_id": new_id(),
             "trainer": trainer,
             "title": title,
-            "state": "planned" if starts_at is not None and starts_at > now else "live",
-            "starts_at": starts_at or now,
+            **self.life.beginning(starts_at),
             "capacity": capacity,
             "athletes": athletes,
             "entered": list(entered),
@@ -136,7 +170,7 @@ class Coaching:
 
     async def belongs(self, session: str, user: str) -> bool:
         """Whether this person is the trainer or an athlete of a session that is not over."""
-        return await self._entrance.belongs(session, user)
+        return await self.entrance.belongs(session, user)
 
     async def took_part(self, session: str, user: str) -> bool:
         """Whether this person is, or was at its end, the trainer or an athlete of a session."""
@@ -145,7 +179,7 @@ class Coaching:
 
     async def enter(self, session: str, user: str) -> bool:
         """Go in: from now on everybody in the session may see this athlete. False as for `belongs`."""
-        return await self._entrance.enter(session, user)
+        return await self.entrance.enter(session, user)
 
     async def people(self, session: str) -> list[Person]:
         """The trainer and the athletes, by name."""
@@ -199,31 +233,32 @@ class Coaching:
             await self._sessions.update_one(
                 {"_id": each["_id"]}, {"$pull": {"athletes": athlete, "entered": athlete}}
             )
-            await self._tell_parted(each["_id"], athlete)
-
-    async def end_led_by(self, trainer: str) -> int:
-        """Somebody is no trainer any more: the sessions they lead are over, everybody is out; how many."""
-        ended = 0
-        led: Document = {"trainer": trainer, "state": {"$in": OPEN_STATES}}
-        over = {"$set": {"state": "ended", "ended_at": self._clock.utc()}, "$inc": {"version": 1}}
-        while found := await self._sessions.find_one_and_update(led, over):
-            ended += 1
-            for each in (trainer, *found["athletes"]):
-                await self._tell_parted(found["_id"], each)
-        return ended
+            await self.tell_parted(each["_id"], athlete)
 
     async def leave_all(self, athlete: str) -> None:
         """Somebody closes their account: they are in no session any more that is not over."""
         theirs: Document = {"athletes": athlete, "state": {"$in": OPEN_STATES}}
         out = {"$pull": {"athletes": athlete, "entered": athlete}}
         while found := await self._sessions.find_one_and_update(theirs, out):
-            await self._tell_parted(found["_id"], athlete)
+            await self.tell_parted(found["_id"], athlete)
 
-    async def _tell_parted(self, session: str, user: str) -> None:
+    async def tell_parted(self, session: str, user: str) -> None:
+        """Somebody was taken out of a session: tell those in it, then let their sockets out everywhere."""
+        for listener in self._parted:
+            await listener(session, user)
+        await self._tell(MembershipEnded(f"session:{session}", user))
+
+    async def close_room(self, session: Document) -> None:
+        """A session that has ended: let everybody out of its room, everywhere."""
+        if session["state"] == "ended":
+            people = [session["trainer"], *session["athletes"]]
+            await self._tell(RoomEnded(f"session:{session['_id']}", people))
+
+    async def _tell(self, message: Message) -> None:
         try:
-            await self._control.tell(MembershipEnded(f"session:{session}", user))
+            await self._control.tell(message)
         except OUTAGES:
-            log.warning("membership_end_not_told", session=session)
+            log.warning("membership_end_not_told", message=type(message).__name__)
 
     @staticmethod
     def _mine(user: str, session: str) -> Document:

@@ -25,7 +25,13 @@ every_route = pytest.mark.parametrize("each", TABLE, ids=NAMES)
 async def knock(api: Api, each: Route, token: str | None, id: str = "f" * 24) -> Answer:  # noqa: A002
     """Call a route with an empty body, which no route takes for more than a look at who calls."""
     body = {"json": {}} if each.body else {}
-    return await api.call(each.method, re.sub(r"{\w+}", id, each.path), token, **body)
+    return await api.call(each.method, filled(each.path, id), token, **body)
+
+
+def filled(path: str, things: str) -> str:
+    """A path with ids in place of its variables: `things` by spaces, the last one for all that are left."""
+    ids = things.split()
+    return re.sub(r"{\w+}", lambda _: ids.pop(0) if len(ids) > 1 else ids[0], path)
 
 
 @every_route
@@ -87,6 +93,18 @@ async def a_grant(api: Api, owner: Person) -> str:
 async def a_coaching_session(api: Api, owner: Person) -> str:
     """A session that the owner gives."""
     return str((await owner.post("/sessions", {"title": "Hills", "capacity": 3})).data["id"])
+
+
+async def a_session_that_is_over(api: Api, owner: Person) -> str:
+    """One that the owner gave."""
+    session = await a_coaching_session(api, owner)
+    await api.contexts.coaching.life.step(owner.id, session, "end")
+    return session
+
+
+async def a_session_and_somebody(api: Api, owner: Person) -> str:
+    """A session that the owner gives, and an athlete who could be in it."""
+    return f"{await a_coaching_session(api, owner)} {(await api.person('Bert')).id}"
 
 
 async def a_workout(api: Api, owner: Person) -> str:
@@ -152,6 +170,8 @@ FOREIGN: dict[str, Make] = {
     "/users/me/export/{id}": an_export,
     "/users/me/import/{id}": an_import,
     "/sessions/{id}": a_coaching_session,
+    "/sessions/{id}/summary": a_session_that_is_over,
+    "/sessions/{id}/athletes/{user}": a_session_and_somebody,
     "/workouts/{id}": a_workout,
     "/workouts/{id}/heart-rate": a_workout,
     "/users/{id}/heart-rate": themselves,
@@ -203,7 +223,7 @@ async def test_C1_what_is_somebody_elses_is_not_there(api: Api, each: Route) -> 
     body: dict[str, Any] = {"json": BODIES.get(each.path, {})} if each.body else {}
 
     async def ask(token: str | None, id: str) -> Answer:  # noqa: A002
-        path = re.sub(r"{\w+}", id, each.path) + QUERIES.get(each.path, "")
+        path = filled(each.path, id) + QUERIES.get(each.path, "")
         return await api.call(each.method, path, token, **body)
 
     nobody = await ask(None, thing)

@@ -45,7 +45,10 @@ async def house(settings: Settings) -> AsyncIterator[House]:
 
 @dataclass(frozen=True, slots=True)
 class Things:
-    """What the owner has: themselves, a session they have entered, a stream, a message, and news."""
+    """What the owner has: themselves, a session they have entered, a stream, a message, and news.
+
+    And a lesson: a session they lead, with a guest in it.
+    """
 
     owner: str
     session: str
@@ -53,6 +56,8 @@ class Things:
     conversation: str
     message: str
     notification: str = NEVER
+    lesson: str = NEVER
+    guest: str = NEVER
 
     @property
     def rooms(self) -> list[str]:
@@ -73,6 +78,16 @@ def _said(room: str) -> dict[str, Any]:
     return {"room": room, "text": "Hello.", "client_id": str(uuid4())}
 
 
+def _cue(session: str, to: str | None = None) -> list[dict[str, Any]]:
+    cue = {"session": session, "kind": "praise", "client_id": str(uuid4())}
+    return [cue if to is None else cue | {"to": to}]
+
+
+def _feedback(session: str, to: str) -> list[dict[str, Any]]:
+    said = {"code": "depth", "severity": "info", "text": "Deeper.", "client_id": str(uuid4())}
+    return [{"session": session, "to": to, **said}]
+
+
 NAMED: dict[tuple[str, str], Bodies] = {
     ("room.join", "room"): lambda of: [{"room": each} for each in of.rooms],
     ("room.members", "room"): lambda of: [{"room": each} for each in of.rooms],
@@ -88,6 +103,15 @@ NAMED: dict[tuple[str, str], Bodies] = {
     ("chat.send", "reply_to"): lambda of: [_said(of.talking[1]) | {"reply_to": of.message}],
     ("chat.history", "room"): lambda of: [{"room": each} for each in of.talking],
     ("notify.read", "ids"): lambda of: [{"ids": [of.notification]}],
+    ("session.start", "session"): lambda of: [{"session": of.lesson}],
+    ("session.pause", "session"): lambda of: [{"session": of.lesson}],
+    ("session.resume", "session"): lambda of: [{"session": of.lesson}],
+    ("session.end", "session"): lambda of: [{"session": of.lesson}],
+    ("session.roster", "session"): lambda of: [{"session": each} for each in (of.lesson, of.session)],
+    ("session.cue", "session"): lambda of: _cue(of.lesson),
+    ("session.cue", "to"): lambda of: _cue(of.lesson, of.guest),
+    ("session.feedback", "session"): lambda of: _feedback(of.lesson, of.guest),
+    ("session.feedback", "to"): lambda of: _feedback(of.lesson, of.guest),
 }
 """For each field that names something: commands with the owner's thing in it."""
 PLAIN = {
@@ -103,6 +127,14 @@ PLAIN = {
     ("notify.list", "cursor"),
     ("notify.list", "limit"),
     ("notify.read", "all"),
+    ("session.cue", "kind"),
+    ("session.cue", "text"),
+    ("session.cue", "seconds"),
+    ("session.cue", "client_id"),
+    ("session.feedback", "code"),
+    ("session.feedback", "severity"),
+    ("session.feedback", "text"),
+    ("session.feedback", "client_id"),
 }
 """Fields that name nothing that could be somebody's. Each new one is a decision."""
 OF_ONESELF = {"room.leave", "hr.unwatch"}
@@ -142,7 +174,13 @@ class Scene:
         notifications = people.contexts.notifications
         await notifications.notify(self.owner.id, "social", event="user.followed", key="1", by=trainer.id)
         (entry,) = (await notifications.page(self.owner.id, 1, None)).items
-        self.things = replace(self.things, notification=entry["_id"])
+        guest = await people.athlete()
+        self.things = replace(
+            self.things,
+            notification=entry["_id"],
+            lesson=await people.lesson(self.owner, [guest]),
+            guest=guest.id,
+        )
         for room in self.things.rooms:
             await self.peer.call("room.join", room=room)
 
