@@ -219,6 +219,7 @@ BELONGINGS: Final = (
     Belonging("inboxes", owners=("_id",), reason="how often an inbox has changed"),
     Belonging("notification_news", owners=("user",), reason="what devices are about to be told"),
     Belonging("notification_deliveries", owners=("user",), reason="what is about to be pushed or mailed"),
+    Belonging("chat_marks", owners=("user",), reason="how far a room was read; it says nothing more"),
     Belonging("jobs", owners=("user",), reason="work in progress, and exports themselves"),
     Belonging("job_files", owners=("user",), reason="exports themselves"),
     Belonging(

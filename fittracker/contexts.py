@@ -30,6 +30,7 @@ from fittracker.background import Background
 from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
 from fittracker.chat.chat import Chat
+from fittracker.chat.chat import Ground as ChatGround
 from fittracker.chat.conversations import Conversations
 from fittracker.chat.forum import Forum, Forums
 from fittracker.chat.seats import Seats
@@ -158,6 +159,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         await stack.enter_async_context(contexts.session_tally.running())
         await contexts.people_search.index_names()
         await stack.enter_async_context(contexts.notifications.running())
+        await stack.enter_async_context(contexts.chat.activity.running())
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
 
@@ -313,6 +315,19 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         measurements=measurements,
         clock=clock,
     )
+    conversations = Conversations(database, people, clock)
+    chat = Chat(
+        ChatGround(
+            database=database,
+            room_log=ground.room_log,
+            forums=_forums(seats, conversations, coaching),
+            conversations=conversations,
+            notifications=notifications,
+            announcer=ground.announcer,
+            control=ground.control,
+            clock=clock,
+        )
+    )
     return Contexts(
         settings=settings,
         clock=clock,
@@ -352,19 +367,19 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         coaching=coaching,
         session_tally=tally,
         lessons=ground.lessons(coaching, tally, notifications),
-        conversations=Conversations(database, people, clock),
+        conversations=conversations,
         seats=seats,
-        chat=Chat(ground.room_log, _forums(seats, coaching)),
+        chat=chat,
         series=series,
         workouts=workouts,
     )
 
 
-def _forums(seats: Seats, coaching: Coaching) -> Forums:
-    """In which kinds of rooms people talk: who may read there, and who may speak."""
+def _forums(seats: Seats, conversations: Conversations, coaching: Coaching) -> Forums:
+    """In which kinds of rooms people talk: who may read there, who may speak, who looks after it."""
     return Forums(
         {
-            "chat": Forum(seats.belongs, seats.speaks),
-            "session": Forum(coaching.took_part, coaching.belongs),
+            "chat": Forum(seats.belongs, seats.speaks, conversations.owns),
+            "session": Forum(coaching.took_part, coaching.belongs, coaching.leads),
         }
     )

@@ -148,8 +148,13 @@ INDEXES: tuple[Index, ...] = (
     Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
     # What was said in rooms: `_id` follows from room, sender and client id.
     Index("room_events", ("room", "seq"), unique=True),
-    Index("room_events", ("room", "kind", "-seq")),
+    Index("room_events", ("room", "kind", "-seq", "by")),
     Index("room_events", ("by", "-at")),
+    Index("room_events", ("kind", "at")),
+    # over which of them somebody has laid something
+    Index("room_events", ("people",), partial={"people": {"$exists": True}}),
+    Index("chat_marks", ("user",)),
+    Index("chat_marks", ("room",)),
     # conversations: of two people there is one
     Index("conversations", ("pair",), unique=True, partial={"pair": {"$exists": True}}),
     Index("conversations", ("members", "-last_at", "-_id")),

@@ -23,6 +23,7 @@ NOTIFICATIONS: Final[Mapping[str, Mapping[str, bool]]] = {
     "social": {"socket": True, "mail": False, "push": True},
     "coaching": {"socket": True, "mail": False, "push": True},
     "challenge": {"socket": True, "mail": False, "push": True},
+    "chat": {"socket": True, "mail": False, "push": True},
 }
 """Whether a kind of notification goes over a channel while the person has not said otherwise."""
 ALWAYS: Final = frozenset({"security"})

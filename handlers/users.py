@@ -93,6 +93,7 @@ class Notifications(Schema):
     social = fields.Nested(Channels)
     coaching = fields.Nested(Channels)
     challenge = fields.Nested(Channels)
+    chat = fields.Nested(Channels)
 
 
 class Privacy(Schema):

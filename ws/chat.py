@@ -9,20 +9,41 @@ import msgspec
 from msgspec import Meta
 
 from fittracker.auth.identity import Identity
-from fittracker.chat.message import SAID, ChatMessage, Page
+from fittracker.chat.chat import Chat
+from fittracker.chat.marks import Marked
+from fittracker.chat.message import (
+    DELETED,
+    EDITED,
+    MEMBERS,
+    REACTION,
+    READ,
+    SAID,
+    ChatDeleted,
+    ChatEdited,
+    ChatMembers,
+    ChatMessage,
+    ChatReaction,
+    ChatRead,
+    Page,
+)
 from fittracker.chat.text import LONGEST
 from fittracker.clock import of_ms, rfc3339
-from fittracker.errors import Unauthenticated
+from fittracker.errors import NotFound, Unauthenticated
 from fittracker.policy import SIGNED_IN
-from ws.commands import command
+from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.events import EventType
 from ws.realtime import Realtime
 from ws.room_kinds import RoomKind
 from ws.rooms import RoomName
+from ws.typing import FOR_S
 
-TALKING: Final = ("chat", "session", "challenge")
+TALKING: Final = ("chat", "session")
+"""The kinds of rooms in `fittracker.contexts._forums`."""
 MOST_MESSAGES: Final = 100
+MOST_LISTENERS: Final = 100
+"""In a room with more sockets nobody is told who is writing, and who has read what."""
+TYPING: Final = "chat.typing"
 
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 Body = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
@@ -55,12 +76,71 @@ class ChatHistory(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=MOST_MESSAGES)] = 50
 
 
+class ChatEdit(msgspec.Struct, forbid_unknown_fields=True):
+    """A message of one's own, and what it shall say."""
+
+    id: Id
+    text: Body
+
+
+class ChatDelete(msgspec.Struct, forbid_unknown_fields=True):
+    """The message."""
+
+    id: Id
+
+
+class ChatReact(msgspec.Struct, forbid_unknown_fields=True):
+    """One emoji for a message: given, or taken back."""
+
+    id: Id
+    emoji: Annotated[str, Meta(min_length=1, max_length=40)]
+    on: bool
+
+
+class ChatReacted(msgspec.Struct):
+    """The emoji in its full spelling, and how many have given it now."""
+
+    emoji: str
+    count: int
+
+
+class ChatWriting(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether one is writing."""
+
+    room: RoomName
+    on: bool
+
+
+class ChatReadUpTo(msgspec.Struct, forbid_unknown_fields=True):
+    """The number of the newest message that was read."""
+
+    room: RoomName
+    seq: Seq
+
+
+class ChatTyping(msgspec.Struct):
+    """Somebody is writing, or has stopped; without another one it is over after `for_ms`."""
+
+    user: str
+    name: str
+    on: bool
+    for_ms: int
+
+
 async def _look(realtime: Realtime, user: str, subject: str) -> bool:
     return await realtime.contexts.seats.belongs(subject, user)
 
 
 ROOMS: Final = (RoomKind("chat", look=_look, logged=True),)
-EVENTS: Final = (EventType(SAID, ChatMessage, rooms=TALKING, durable=True),)
+EVENTS: Final = (
+    EventType(SAID, ChatMessage, rooms=TALKING, durable=True),
+    EventType(EDITED, ChatEdited, rooms=TALKING, durable=True),
+    EventType(DELETED, ChatDeleted, rooms=TALKING, durable=True),
+    EventType(REACTION, ChatReaction, rooms=TALKING),
+    EventType(TYPING, ChatTyping, rooms=TALKING),
+    EventType(READ, ChatRead, rooms=(*TALKING, "user")),
+    EventType(MEMBERS, ChatMembers, rooms=("chat", "user")),
+)
 
 
 @command("chat.send", ChatSend, ChatSent, policy=SIGNED_IN)
@@ -74,11 +154,66 @@ async def send(realtime: Realtime, connection: Connection, data: ChatSend) -> Ch
     return ChatSent(confirmed.id, place.seq, place.epoch, rfc3339(of_ms(confirmed.at_ms)))
 
 
+@command("chat.edit", ChatEdit, ChatEdited, policy=SIGNED_IN)
+async def edit(realtime: Realtime, connection: Connection, data: ChatEdit) -> ChatEdited:
+    """Let a message of one's own say something else; what it said before is gone."""
+    return await realtime.contexts.chat.edits.edit(identity(connection).user, data.id, data.text)
+
+
+@command("chat.delete", ChatDelete, ChatDeleted, policy=SIGNED_IN)
+async def delete(realtime: Realtime, connection: Connection, data: ChatDelete) -> ChatDeleted:
+    """Delete a message of one's own, or any in one's group or session; again is the same."""
+    return await realtime.contexts.chat.edits.delete(identity(connection).user, data.id)
+
+
+@command("chat.react", ChatReact, ChatReacted, policy=SIGNED_IN)
+async def react(realtime: Realtime, connection: Connection, data: ChatReact) -> ChatReacted:
+    """Give a message an emoji, or take it back; again is the same."""
+    user = identity(connection).user
+    done = await realtime.contexts.chat.reactions.react(user, data.id, data.emoji, on=data.on)
+    return ChatReacted(done.emoji, done.count)
+
+
 @command("chat.history", ChatHistory, Page, policy=SIGNED_IN)
 async def history(realtime: Realtime, connection: Connection, data: ChatHistory) -> Page:
     """The newest messages of a room, or those below a number, in the room's order and as they are now."""
     user = identity(connection).user
     return await realtime.contexts.chat.history(user, data.room, before=data.before, limit=data.limit)
+
+
+@command("chat.typing", ChatWriting, Nothing, policy=SIGNED_IN)
+async def typing(realtime: Realtime, connection: Connection, data: ChatWriting) -> Nothing:
+    """Tell a room that one is writing: mostly sent without an `id`, and told every three seconds at most."""
+    who = identity(connection)
+    if not realtime.typing.admits(data.room, who.user, realtime.wheel.now, on=data.on):
+        return NOTHING
+    if await realtime.contexts.chat.heard(who.user, data.room):
+        _tell_few(realtime, data.room, TYPING, ChatTyping(who.user, who.name, data.on, int(FOR_S * 1_000)))
+    return NOTHING
+
+
+@command("chat.read", ChatReadUpTo, Marked, policy=SIGNED_IN)
+async def read(realtime: Realtime, connection: Connection, data: ChatReadUpTo) -> Marked:
+    """Note that one has read up to a number; a lower one than before changes nothing."""
+    user, chat = identity(connection).user, realtime.contexts.chat
+    marked, news = await chat.marks.read(user, data.room, data.seq)
+    if news and await _heard(chat, user, data.room):
+        _tell_few(realtime, data.room, READ, ChatRead(data.room, user, marked.seq))
+    return marked
+
+
+async def _heard(chat: Chat, user: str, room: str) -> bool:
+    try:
+        return await chat.heard(user, room)
+    except NotFound:
+        return False  # a session that is over is still read
+
+
+def _tell_few(realtime: Realtime, room: str, kind: str, data: msgspec.Struct) -> None:
+    """Tell a room what only matters among few: in a crowd everybody would hear it of everybody."""
+    here = realtime.hub.rooms.get(room)
+    if here is None or len(here.members) <= MOST_LISTENERS:
+        realtime.hub.publish(room, realtime.event(kind, room, data))
 
 
 def identity(connection: Connection) -> Identity:

@@ -31,6 +31,7 @@ from ws.presence import Presence
 from ws.readers import Readers
 from ws.registry import Registry
 from ws.roll_call import Clerk
+from ws.typing import Typing
 from ws.wheel import Wheel
 from ws.writer import Writer
 
@@ -89,6 +90,7 @@ class Realtime:
             sockets_per_address=settings.ws_sockets_per_address,
             closed=self._closed,
         )
+        self.typing = Typing()
         self.readers = Readers(self.hub, contexts.room_log, self.join, self.spawn)
         self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
         self.orders = Orders(worker, self.hub, contexts, telemetry, self.clerk, self.spawn, self.may_stay)

@@ -1,27 +1,60 @@
-"""Talking: saying something in a room, and reading what was said."""
+"""Talking: saying something in a room, reading what was said, and all that becomes of it."""
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import dataclass
 
+from fittracker.announcer import Announcer
+from fittracker.chat.activity import Activity
+from fittracker.chat.conversations import Conversations
+from fittracker.chat.edits import Edits
 from fittracker.chat.forum import Forums
-from fittracker.chat.message import SAID, ChatMessage, Message, Page
+from fittracker.chat.marks import Marks
+from fittracker.chat.membership import Membership
+from fittracker.chat.mentions import Mentions
+from fittracker.chat.message import SAID, ChatMessage, Page
+from fittracker.chat.messages import Messages
+from fittracker.chat.overview import Overview
+from fittracker.chat.reactions import Reactions
 from fittracker.chat.text import checked
-from fittracker.clock import of_ms, rfc3339
-from fittracker.errors import NotFound
-from fittracker.ids import is_id
+from fittracker.clock import Clock
+from fittracker.control import Control
+from fittracker.errors import Forbidden
+from fittracker.mongo import Database
+from fittracker.notifications import Notifications
 from fittracker.roomlog.log import Confirmed, RoomLog
-from fittracker.roomlog.record import Entry
 
-_decode = msgspec.json.Decoder(ChatMessage).decode
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What it stands on. `forums`: in which rooms people talk."""
+
+    database: Database
+    room_log: RoomLog
+    forums: Forums
+    conversations: Conversations
+    notifications: Notifications
+    announcer: Announcer
+    control: Control
+    clock: Clock
 
 
 class Chat:
-    """What people say in all rooms where they may."""
+    """What people say in all rooms where they may; `activity` has to be running."""
 
-    def __init__(self, room_log: RoomLog, forums: Forums) -> None:
-        self._log = room_log
+    def __init__(self, ground: Ground) -> None:
+        database, log, forums = ground.database, ground.room_log, ground.forums
+        announcer, clock = ground.announcer, ground.clock
+        self._log = log
         self._forums = forums
+        self._mentions = Mentions(forums, ground.notifications)
+        self.activity = Activity(database)
+        self.messages = Messages(log, forums)
+        self.edits = Edits(log, self.messages, forums, self._mentions, clock)
+        self.reactions = Reactions(log, self.messages, announcer)
+        self.marks = Marks(database, log, self.messages, forums, announcer, clock)
+        self.overview = Overview(ground.conversations, self.marks)
+        self.membership = Membership(database, ground.conversations, ground.control, announcer)
 
     async def send(
         self, user: str, name: str, room: str, text: str, *, client_id: str, reply_to: str | None = None
@@ -35,30 +68,24 @@ class Chat:
         text = checked(text)
         await self._forums.check_speaks(user, room)
         if reply_to is not None:
-            await self._check_said(room, reply_to)
-        message = ChatMessage(user, name, text, reply_to)
-        return await self._log.say(room, SAID, message, by=user, client_id=client_id)
+            await self.messages.check_said(room, reply_to)
+        mentioned = await self._mentions.among(room, text)
+        message = ChatMessage(user, name, text, reply_to, mentioned)
+        confirmed = await self._log.say(room, SAID, message, by=user, client_id=client_id)
+        self.activity.note(room, confirmed.at_ms)
+        if mentioned:
+            await self._mentions.tell(user, room, confirmed.id, confirmed.place.seq, mentioned)
+        return confirmed
 
     async def history(self, user: str, room: str, *, before: int | None = None, limit: int = 50) -> Page:
         """The newest messages with lower numbers, in order; NotFound for a room one is not in."""
         await self._forums.check_reads(user, room)
-        entries = await self._log.archive.before(room, SAID, before, limit + 1)
-        return Page([_shown(each) for each in entries[-limit:]], len(entries) > limit)
+        return await self.messages.page(user, room, before, limit)
 
-    async def _check_said(self, room: str, message: str) -> None:
-        if not (is_id(message) and await self._log.archive.holds(message, room, SAID)):
-            raise NotFound("There is no such message in this room.")
-
-
-def _shown(entry: Entry) -> Message:
-    said, one = _decode(entry.record.data), entry.record
-    return Message(
-        one.id,
-        entry.place.seq,
-        entry.place.epoch,
-        rfc3339(of_ms(one.at_ms)),
-        said.user,
-        said.name,
-        said.text,
-        said.reply_to,
-    )
+    async def heard(self, user: str, room: str) -> bool:
+        """Whether what this person does there may be told to the room; NotFound for who is not in it."""
+        try:
+            await self._forums.check_speaks(user, room)
+        except Forbidden:
+            return False
+        return True

@@ -89,6 +89,11 @@ class Conversations:
             raise NotFound("There is no such conversation.")
         return await self._found({"_id": conversation, "members": user})
 
+    async def owns(self, conversation: str, user: str) -> bool:
+        """Whether this group is this person's."""
+        mine = {"_id": conversation, "owner": user}
+        return is_id(conversation) and await self._conversations.find_one(mine, {"_id": 1}) is not None
+
     async def page(self, user: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
         """Those that this person belongs to, the last used first, and the cursor of the next page."""
         return await Cursor("last_at").page(self._conversations, {"members": user}, limit, cursor)

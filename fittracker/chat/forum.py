@@ -1,4 +1,4 @@
-"""Where people may talk: for each kind of room who may read there, and who may speak.
+"""Where people may talk: for each kind of room who may read there, who may speak, and who looks after it.
 
 Another kind of room with chat is one more line in the table that `fittracker.contexts` makes.
 """
@@ -14,12 +14,19 @@ Check = Callable[[str, str], Awaitable[bool]]
 """`check(subject, user)`: whether that person may; `subject` is what stands behind the colon."""
 
 
+async def nobody(_subject: str, _user: str) -> bool:
+    """Where each deletes what is their own, and nobody more."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Forum:
     """One kind of room. Whoever may speak may read; `speaks` may raise a Forbidden that says why not."""
 
     reads: Check
     speaks: Check
+    moderates: Check = nobody
+    """Who may delete what others have said."""
 
 
 class Forums:
@@ -36,9 +43,18 @@ class Forums:
 
     async def check_reads(self, user: str, room: str) -> None:
         """NotFound unless this person may read what was said in the room."""
-        forum, subject = self._find(room)
-        if not await forum.reads(subject, user):
+        if not await self.reads(user, room):
             raise NotFound("There is no such room.")
+
+    async def reads(self, user: str, room: str) -> bool:
+        """Whether this person may read what was said in the room; Invalid where nobody talks."""
+        forum, subject = self._find(room)
+        return await forum.reads(subject, user)
+
+    async def moderates(self, user: str, room: str) -> bool:
+        """Whether this person may delete what others have said there."""
+        forum, subject = self._find(room)
+        return await forum.moderates(subject, user)
 
     def _find(self, room: str) -> tuple[Forum, str]:
         kind, _, subject = room.partition(":")

@@ -172,6 +172,11 @@ class Coaching:
         """Whether this person is the trainer or an athlete of a session that is not over."""
         return await self.entrance.belongs(session, user)
 
+    async def leads(self, session: str, user: str) -> bool:
+        """Whether this person is, or was, its trainer."""
+        led = {"_id": session, "trainer": user}
+        return is_id(session) and await self._sessions.find_one(led, {"_id": 1}) is not None
+
     async def took_part(self, session: str, user: str) -> bool:
         """Whether this person is, or was at its end, the trainer or an athlete of a session."""
         mine = self._mine(user, session)

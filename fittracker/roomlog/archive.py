@@ -9,9 +9,11 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from fittracker.mongo import Database, Document
-from fittracker.roomlog.record import Confirmed, Entry, Envelope, Place
+from fittracker.roomlog.record import Confirmed, Entry, Envelope, Kept, Place, Record
 
 DUPLICATE: Final = 11_000
+_BARE: Final[Document] = {"overlay": 0, "people": 0}
+"""Without what was laid over events: it may be much, and who reads on does not need it."""
 
 
 class Archive:
@@ -64,25 +66,75 @@ class Archive:
         found = await self._events.find_one({"room": room}, {"seq": 1}, sort=[("seq", -1)])
         return 0 if found is None else int(found["seq"])
 
-    async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry] | None:
-        """The events with these numbers of this epoch, all of them, or None."""
+    async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry]:
+        """The events with these numbers of this epoch that are here."""
         span: Document = {"room": room, "seq": {"$gte": first, "$lte": last}}
-        found = await self._events.find(span, sort=[("seq", 1)], limit=last - first + 1).to_list()
-        entries = [self._envelope.entry(each) for each in found if each["epoch"] == epoch]
-        return entries if len(entries) == last - first + 1 else None
+        found = await self._events.find(span, _BARE, sort=[("seq", 1)], limit=last - first + 1).to_list()
+        return [self._envelope.entry(each) for each in found if each["epoch"] == epoch]
 
     async def before(self, room: str, kind: str, seq: int | None, limit: int) -> list[Entry]:
         """Up to `limit` events of one kind with lower numbers, the newest of them, in order."""
         query: Document = {"room": room, "kind": kind}
         if seq is not None:
             query["seq"] = {"$lt": seq}
-        found = await self._events.find(query, sort=[("seq", -1)], limit=limit).to_list()
+        found = await self._events.find(query, _BARE, sort=[("seq", -1)], limit=limit).to_list()
         return [self._envelope.entry(each) for each in reversed(found)]
+
+    async def page(self, room: str, kind: str, seq: int | None, limit: int) -> list[Kept]:
+        """The same, with all that became of them."""
+        query: Document = {"room": room, "kind": kind}
+        if seq is not None:
+            query["seq"] = {"$lt": seq}
+        found = await self._events.find(query, sort=[("seq", -1)], limit=limit).to_list()
+        return [self._envelope.kept(each) for each in reversed(found)]
+
+    async def count_after(self, room: str, kind: str, seq: int, *, but_by: str, most: int) -> int:
+        """How many events of a kind have higher numbers and are not by this person; at most so many."""
+        query = {"room": room, "kind": kind, "seq": {"$gt": seq}, "by": {"$ne": but_by}}
+        return await self._events.count_documents(query, limit=most)
 
     async def holds(self, event: str, room: str, kind: str) -> bool:
         """Whether this event of this kind was said in this room; also where it was only just written."""
         query = {"_id": event, "room": room, "kind": kind}
         return await self._newest.find_one(query, {"_id": 1}) is not None
+
+    # -- amending ------------------------------------------------------------------------------------
+
+    async def find(self, event: str) -> Kept | None:
+        """An event that is stored on a majority."""
+        found = await self._events.find_one({"_id": event})
+        return None if found is None else self._envelope.kept(found)
+
+    async def find_some(self, query: Document, limit: int) -> list[Kept]:
+        """Some events of which this is true."""
+        found = await self._events.find(query, limit=limit).to_list()
+        return [self._envelope.kept(each) for each in found]
+
+    async def rewrite(self, kept: Kept, record: Record, *, bare: bool = False) -> bool:
+        """Let it say something else, `bare` without what lay over it; False where it has changed since."""
+        what: Document = {"sealed": self._envelope.sealed(record), "by": record.by or None}
+        change: Document = {"$set": what}
+        if bare:
+            change["$unset"] = {"overlay": "", "people": ""}
+        return await self._change(kept, change)
+
+    async def lay_over(self, kept: Kept, overlay: bytes | None, people: Sequence[str]) -> bool:
+        """Lay something over it that these people have to do with; False where it has changed since."""
+        if overlay is None:
+            return await self._change(kept, {"$unset": {"overlay": "", "people": ""}})
+        what = {"overlay": self._envelope.cover(overlay), "people": list(people)}
+        return await self._change(kept, {"$set": what})
+
+    async def _change(self, kept: Kept, change: Document) -> bool:
+        # An event that was never amended has no version.
+        same = {"_id": kept.entry.record.id, "version": kept.version or None}
+        changed = await self._events.update_one(same, {**change, "$inc": {"version": 1}})
+        return bool(changed.modified_count)
+
+    async def remove(self, events: Sequence[str]) -> int:
+        """Delete events for good; their numbers are a gap from now on."""
+        gone = await self._events.delete_many({"_id": {"$in": list(events)}})
+        return gone.deleted_count
 
 
 def _confirmed(document: Document) -> Confirmed:

@@ -16,6 +16,7 @@ from fittracker.clock import Clock
 from fittracker.errors import Failure, Unavailable
 from fittracker.mongo import DATABASE_ERRORS
 from fittracker.observability import logger
+from fittracker.roomlog.amendments import Amendments
 from fittracker.roomlog.archive import Archive
 from fittracker.roomlog.record import Confirmed, Entry, Place, record
 from fittracker.roomlog.recovery import Recovered, Recovery
@@ -54,6 +55,7 @@ class RoomLog:
         self._window = window
         self.archive = archive
         self._recovery = Recovery(window, archive)
+        self.amendments = Amendments(window, archive)
         self._clock = clock
         self._unsettled: set[_Waiting] = set()
         """All that is neither confirmed nor refused."""

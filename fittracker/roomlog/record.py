@@ -54,6 +54,16 @@ class Entry:
     record: Record
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An event as it is stored now: `overlay` is what was laid over it since, `version` counts amendments."""
+
+    room: str
+    entry: Entry
+    overlay: bytes | None
+    version: int
+
+
 _json = msgspec.json.Encoder()
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
@@ -61,8 +71,12 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 def record(room: str, kind: str, data: Any, *, by: str, client_id: str, at_ms: int) -> Record:
     """A new one."""
-    number = hashlib.sha256(f"{room} {by} {client_id}".encode()).hexdigest()[:24]
-    return Record(number, kind, by, client_id, at_ms, _json.encode(data))
+    return Record(event_id(room, by, client_id), kind, by, client_id, at_ms, _json.encode(data))
+
+
+def event_id(room: str, by: str, client_id: str) -> str:
+    """The id of what this person said in this room by this `client_id`."""
+    return hashlib.sha256(f"{room} {by} {client_id}".encode()).hexdigest()[:24]
 
 
 def halves(room: str, one: Record) -> tuple[bytes, bytes]:
@@ -105,10 +119,28 @@ class Envelope:
             "kind": one.kind,
             "by": one.by,
             "at": of_ms(one.at_ms),
-            "sealed": self._seal.close(_encode(one)),
+            "sealed": self.sealed(one),
             "schema_version": SCHEMA,
         }
 
     def entry(self, document: Document) -> Entry:
         """Out of MongoDB."""
         return Entry(Place(document["epoch"], document["seq"]), _decode(self._seal.open(document["sealed"])))
+
+    def sealed(self, one: Record) -> Document:
+        """A record as it is stored."""
+        return self._seal.close(_encode(one))
+
+    def cover(self, overlay: bytes) -> Document:
+        """What is laid over an event, as it is stored."""
+        return self._seal.close(overlay)
+
+    def kept(self, document: Document) -> Kept:
+        """Out of MongoDB, with all that became of it."""
+        over = document.get("overlay")
+        return Kept(
+            document["room"],
+            self.entry(document),
+            None if over is None else self._seal.open(over),
+            document.get("version", 0),
+        )

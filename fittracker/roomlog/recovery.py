@@ -94,14 +94,18 @@ class Recovery:
         first = min(wanted, default=head.seq) + 1
         if first > head.seq:
             return []
-        found = await self._window.between(room, head.epoch, first, head.seq)
-        if found is None:
-            found = await self._archive.between(room, head.epoch, first, head.seq)
-        return found or []
+        return await self._find(room, head.epoch, first, head.seq) or []
 
     async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry] | None:
         """The events with these numbers, all of them, or None: first out of the window, then MongoDB."""
         if last - first >= MOST_RECOVERED:
             return None
-        found = await self._window.between(room, epoch, first, last)
-        return found if found is not None else await self._archive.between(room, epoch, first, last)
+        return await self._find(room, epoch, first, last)
+
+    async def _find(self, room: str, epoch: str, first: int, last: int) -> list[Entry] | None:
+        """All of them: out of the window, and what has left it (see `amendments`) out of MongoDB."""
+        count = last - first + 1
+        found = {each.place.seq: each for each in await self._window.between(room, epoch, first, last)}
+        if len(found) < count:
+            found |= {each.place.seq: each for each in await self._archive.between(room, epoch, first, last)}
+        return [found[seq] for seq in sorted(found)] if len(found) == count else None

@@ -122,11 +122,14 @@ class Window:
             _check(answer)
         return {room: answer.decode() for room, answer in zip(by_room, answers, strict=True)}
 
-    async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry] | None:
-        """The events with these numbers of this epoch, all of them, or None."""
+    async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry]:
+        """The events with these numbers of this epoch that are here."""
         found: Any = await self._redis.xrange(window_key(room), f"{first}-0", f"{last}-9")
-        entries = [each for each in (self._entry(*row) for row in found) if each.place.epoch == epoch]
-        return entries if len(entries) == last - first + 1 else None
+        return [each for each in (self._entry(*row) for row in found) if each.place.epoch == epoch]
+
+    async def drop(self, room: str, numbers: Sequence[int]) -> None:
+        """Take events out; who looks for them finds them in MongoDB, as they are there."""
+        await self._redis.xdel(window_key(room), *(f"{each}-1" for each in numbers))
 
     async def overdue(self, before_ms: int, most: int) -> list[str]:
         """Rooms with an event that has waited for MongoDB since before then."""

@@ -156,6 +156,14 @@ async def a_conversation(api: Api, owner: Person) -> str:
     return str((await owner.post("/conversations", body)).data["id"])
 
 
+async def a_group(api: Api, owner: Person) -> str:
+    """A group of the owner's, and somebody else who is in it."""
+    member = (await api.person("Bert")).id
+    body = {"kind": "group", "title": "Runners", "members": [member]}
+    made = (await owner.post("/conversations", body)).data["id"]
+    return f"{made} {member}"
+
+
 async def somebody_hidden_with_a_picture(api: Api, owner: Person) -> str:
     """The owner, whose profile and whose picture nobody sees."""
     headers, picture = {"Content-Type": "image/png"}, saved(halves(), "PNG")
@@ -182,6 +190,7 @@ FOREIGN: dict[str, Make] = {
     "/users/me/measurements/{id}": a_measurement,
     "/users/{id}/measurements": themselves,
     "/conversations/{id}": a_conversation,
+    "/conversations/{id}/members/{user}": a_group,
     "/conversations/{id}/messages": a_conversation,
 }
 """For each path with an id: a thing of the owner's that it could name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,23 +10,8 @@ import pytest
 from fittracker.caller import SYSTEM
 from tests.house import House
 from tests.peer import JSON, MSGPACK, Frame, Peer, connect
-from tests.people import People, Person
-
-
-async def say(peer: Peer, room: str, text: str, **more: Any) -> Frame:
-    """Say something new."""
-    return await peer.call("chat.send", room=room, text=text, client_id=str(uuid4()), **more)
-
-
-async def texts(peer: Peer, room: str, **more: Any) -> list[str]:
-    """What the history of a room holds."""
-    return [each["text"] for each in (await peer.call("chat.history", room=room, **more))["messages"]]
-
-
-async def a_group(people: People, count: int = 3) -> tuple[list[Person], str]:
-    """People, and the room of their group."""
-    crowd = await people.crowd(count)
-    return crowd, f"chat:{await people.conversation(*crowd)}"
+from tests.people import People
+from tests.ws.talk import a_group, say, texts
 
 
 async def test_anna_writes_to_bert_and_both_read_it_again(house: House, people: People) -> None:
@@ -158,7 +142,7 @@ async def test_a_session_is_talked_in_while_it_lasts_and_read_later(house: House
         await peer.expect("chat.message", text="Ready?")
         await say(peer, room, "Ready.")
         assert (await refuse(stranger, room))["code"] == "not_found"
-        await people.contexts.coaching.end_led_by(trainer.id)
+        await lead.call("session.end", session=room.removeprefix("session:"))
         assert (await refuse(peer, room))["code"] == "not_found"
         assert await texts(peer, room) == ["Ready?", "Ready."]
         assert (await stranger.refused("chat.history", room=room))["code"] == "not_found"

@@ -1,0 +1,121 @@
+"""Messages as they are stored: found, read page by page, and shown as they are now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from fittracker.chat.forum import Forums
+from fittracker.chat.message import SAID, ChatMessage, Message, Page, Reaction
+from fittracker.clock import of_ms, rfc3339
+from fittracker.errors import Gone, NotFound
+from fittracker.ids import is_id
+from fittracker.roomlog.log import RoomLog
+from fittracker.roomlog.record import Kept
+
+Given = dict[str, list[str]]
+"""For each emoji who gave it, in the order in which they did: what is laid over a message."""
+MOST_NAMED: Final = 10
+"""So many of those who gave an emoji are told by name."""
+
+_said = msgspec.json.Decoder(ChatMessage).decode
+_given = msgspec.json.Decoder(Given).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message: where and how it is kept, and what it says."""
+
+    kept: Kept
+    said: ChatMessage
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.kept.entry.record.id
+
+    @property
+    def room(self) -> str:
+        """Where it was said."""
+        return self.kept.room
+
+    @property
+    def seq(self) -> int:
+        """Its number there."""
+        return self.kept.entry.place.seq
+
+
+class Messages:
+    """The messages of all rooms, for those who may read there."""
+
+    def __init__(self, room_log: RoomLog, forums: Forums) -> None:
+        self._log = room_log
+        self._forums = forums
+
+    async def find(self, user: str, message: str) -> Found:
+        """A message; NotFound where there is none in a room of this person's."""
+        found = await self._log.amendments.find(message) if is_id(message) else None
+        if found is None or found.entry.record.kind != SAID or not await self._forums.reads(user, found.room):
+            raise NotFound("There is no such message.")
+        return Found(found, _said(found.entry.record.data))
+
+    async def find_spoken(self, user: str, message: str) -> Found:
+        """The same, where this person may speak now; Gone where it was deleted."""
+        found = await self.find(user, message)
+        await self._forums.check_speaks(user, found.room)
+        if found.said.deleted:
+            raise Gone("This message was deleted.")
+        return found
+
+    async def again(self, found: Found) -> Found:
+        """The same as it is now; Gone where there is nothing of it any more."""
+        kept = await self._log.archive.find(found.id)
+        if kept is None:
+            raise Gone("This message was deleted.")
+        return Found(kept, _said(kept.entry.record.data))
+
+    async def check_said(self, room: str, message: str) -> None:
+        """NotFound unless this is a message of this room."""
+        if not (is_id(message) and await self._log.archive.holds(message, room, SAID)):
+            raise NotFound("There is no such message in this room.")
+
+    async def page(self, user: str, room: str, before: int | None, limit: int) -> Page:
+        """The newest messages with lower numbers, in order."""
+        found = await self._log.archive.page(room, SAID, before, limit + 1)
+        return Page([shown(each, user) for each in found[-limit:]], len(found) > limit)
+
+    async def newest(self, user: str, room: str) -> Message | None:
+        """The last one of a room; None where nothing was said."""
+        page = await self.page(user, room, None, 1)
+        return page.messages[0] if page.messages else None
+
+
+def shown(kept: Kept, user: str) -> Message:
+    """A message as this person sees it."""
+    said, one = _said(kept.entry.record.data), kept.entry.record
+    return Message(
+        one.id,
+        kept.entry.place.seq,
+        kept.entry.place.epoch,
+        rfc3339(of_ms(one.at_ms)),
+        said.user,
+        said.name,
+        said.text,
+        said.reply_to,
+        said.mentions,
+        said.edits,
+        said.edited_at,
+        said.deleted,
+        [_reaction(emoji, people, user) for emoji, people in given(kept).items()],
+    )
+
+
+def given(kept: Kept) -> Given:
+    """Who gave a message which emoji."""
+    return {} if kept.overlay is None else _given(kept.overlay)
+
+
+def _reaction(emoji: str, people: list[str], user: str) -> Reaction:
+    return Reaction(emoji, len(people), people[:MOST_NAMED], user in people)

@@ -1,0 +1,68 @@
+"""What becomes of an event after it was said: it says something else, or has something laid over it.
+
+Its place stays. The truth is MongoDB's; the window loses what was rewritten, so that whoever recovers the
+room gets what is there now. First the window, then MongoDB: if the worker dies in between, nothing happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from fittracker.roomlog.archive import Archive
+from fittracker.roomlog.record import Kept, Record
+from fittracker.roomlog.window import Window
+
+PAUSES_S: Final = (0.05, 0.1)
+"""An event is heard some milliseconds before it is stored: so long it is looked for again."""
+
+
+class Amendments:
+    """Changes to events of all rooms. Each names what it has seen, so two at once do not undo each other."""
+
+    def __init__(self, window: Window, archive: Archive) -> None:
+        self._window = window
+        self._archive = archive
+
+    async def find(self, event: str) -> Kept | None:
+        """An event; None where there is none, also a moment later."""
+        found = await self._archive.find(event)
+        for pause in PAUSES_S:
+            if found is not None:
+                break
+            await asyncio.sleep(pause)
+            found = await self._archive.find(event)
+        return found
+
+    async def rewrite(self, kept: Kept, data: Any, *, bare: bool = False) -> bool:
+        """Let it say something else, `bare` without what lay over it; False where it has changed since."""
+        return await self._replace(kept, _saying(kept.entry.record, data), bare=bare)
+
+    async def disown(self, kept: Kept, data: Any, *, bare: bool = False) -> bool:
+        """The same, and nobody has said it any more."""
+        record = msgspec.structs.replace(_saying(kept.entry.record, data), by="", client_id="")
+        return await self._replace(kept, record, bare=bare)
+
+    async def lay_over(self, kept: Kept, overlay: bytes | None, people: Sequence[str]) -> bool:
+        """Lay something over it that these people have to do with; False where it has changed since."""
+        return await self._archive.lay_over(kept, overlay, people)
+
+    async def remove(self, some: Sequence[Kept]) -> int:
+        """Delete events for good, here and there; how many there were."""
+        by_room: dict[str, list[int]] = {}
+        for each in some:
+            by_room.setdefault(each.room, []).append(each.entry.place.seq)
+        for room, numbers in by_room.items():
+            await self._window.drop(room, numbers)
+        return await self._archive.remove([each.entry.record.id for each in some])
+
+    async def _replace(self, kept: Kept, record: Record, *, bare: bool) -> bool:
+        await self._window.drop(kept.room, [kept.entry.place.seq])
+        return await self._archive.rewrite(kept, record, bare=bare)
+
+
+def _saying(record: Record, data: Any) -> Record:
+    return msgspec.structs.replace(record, data=msgspec.json.encode(data))
