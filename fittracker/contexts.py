@@ -156,7 +156,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         )
         liveness = ground.liveness()
         contexts = _assemble(ground, liveness)
-        await stack.enter_async_context(contexts.session_tally.running())
+        await stack.enter_async_context(contexts.lessons.running())
         await contexts.people_search.index_names()
         await stack.enter_async_context(contexts.notifications.running())
         await stack.enter_async_context(contexts.chat.activity.running())

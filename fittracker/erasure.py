@@ -24,6 +24,7 @@ from fittracker.mail import Mail
 from fittracker.mongo import Database, Document, Session, transact
 from fittracker.observability import logger
 from fittracker.redis import OUTAGES
+from fittracker.roomlog.window import room_keys
 from fittracker.sealing import Seal, Unsealable
 from fittracker.stationery import Letter
 
@@ -131,9 +132,10 @@ class Erasure:
                 await mails.delete_one({"_id": mail["_id"]})
 
     async def _forget_in_redis(self, user: str, email: str) -> None:
-        """All that is there of a person expires within a day by itself; counters go now."""
+        """Counters and what was said to them go now; the rest expires within a day by itself."""
         await self._accounts.guard.passed(email)
         keys = [f"limit:{name}:{user}" for name in ("user", "export", "import")]
+        keys += room_keys(f"user:{user}")
         try:
             for key in keys:
                 await self._redis.delete(key)

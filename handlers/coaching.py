@@ -61,17 +61,28 @@ class SessionExercise(Schema):
     faults = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
 
 
-class AthleteResult(Schema):
-    """What the session came to for one athlete; `complete` is false while a stream of theirs still runs."""
+class Coached(Schema):
+    """What was done in a session: heart rate, repetitions and faults, cues by kind, feedback by severity."""
 
-    user = Id(required=True)
-    name = fields.String(required=True)
+    session = Id(required=True)
     heart = fields.Nested(SessionHeart, allow_none=True, required=True)
     reps = fields.Integer(required=True)
     faults = fields.Integer(required=True)
     exercises = fields.Dict(keys=fields.String(), values=fields.Nested(SessionExercise), required=True)
     cues = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     feedback = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+
+
+class AthleteResult(Coached):
+    """The same of one athlete; `complete` is false while a stream of theirs still runs."""
+
+    class Meta:
+        """The whole of it names the session."""
+
+        exclude = ("session",)
+
+    user = Id(required=True)
+    name = fields.String(required=True)
     workouts = fields.List(Id(), required=True)
     complete = fields.Boolean(required=True)
 

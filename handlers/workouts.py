@@ -12,6 +12,7 @@ from marshmallow import Schema, fields
 
 from fittracker.errors import NotFound, TooLarge
 from fittracker.paging import LARGEST
+from handlers.coaching import Coached
 from handlers.endpoint import Call
 from handlers.fields import Choice, Id, Moment, Text, WholeText
 from handlers.routes import SIGNED_IN, route
@@ -91,6 +92,7 @@ class Workout(Schema):
     source = fields.String(required=True)
     device = fields.Nested(Device, allow_none=True, required=True)
     session = Id(allow_none=True, required=True)
+    coaching = fields.Nested(Coached, allow_none=True)
     started_at = Moment(required=True)
     ended_at = Moment(required=True)
     duration_s = fields.Float(required=True)

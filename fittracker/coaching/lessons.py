@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -48,7 +50,14 @@ class Lessons:
     cues: Cues
     roster: Roster
     results: Results
+    tally: Tally
     duties: tuple[Duty, ...]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work beside the requests until the block ends; what is counted is stored before it is summed up."""
+        async with self.results.running(), self.tally.running():
+            yield
 
 
 def open_lessons(ground: Ground) -> Lessons:
@@ -61,7 +70,6 @@ def open_lessons(ground: Ground) -> Lessons:
         coaching,
         ground.tally,
         ground.room_log,
-        ground.background,
         clock,
         hr_flush_s=settings.hr_flush_s,
     )
@@ -75,6 +83,7 @@ def open_lessons(ground: Ground) -> Lessons:
         cues=Cues(database, ground.room_log, invitations, clock),
         roster=Roster(database, ground.redis, ground.tally, clock, stale_s=settings.hr_stale_s),
         results=results,
+        tally=ground.tally,
         duties=(
             Duty("forgotten-sessions", 30.0, coaching.life.end_forgotten),
             Duty("session-summaries", 10.0, results.look_after),

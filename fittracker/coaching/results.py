@@ -8,7 +8,8 @@ at the end, or came later from a device that had kept it, is added when the stre
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ log = logger(__name__)
 
 MOST_TOLD: Final = 100
 """So many athletes the trainer is told of at the end; all are in `GET /sessions/{id}/summary`."""
+TOGETHER: Final = 100
+"""So many are told at once: what is said together is stored together."""
 LOOK_AGAIN: Final = timedelta(minutes=1)
 GIVE_UP: Final = timedelta(days=7)
 """A device may bring what it kept until so long after the end."""
@@ -72,7 +75,6 @@ class Results:
         coaching: Coaching,
         tally: Tally,
         room_log: RoomLog,
-        background: Background,
         clock: Clock,
         *,
         hr_flush_s: float,
@@ -84,20 +86,35 @@ class Results:
         self._coaching = coaching
         self._tally = tally
         self._room_log = room_log
-        self._background = background
+        self._concluding = Background()
+        self._closing = asyncio.Event()
         self._clock = clock
         self._showing = Showing(database)
         self._settle_s = hr_flush_s + FLUSH_S + 0.1
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sum up what ends; at the end of the block at once, for then all that this worker has is stored."""
+        async with self._concluding:
+            try:
+                yield
+            finally:
+                self._closing.set()
+
+    async def idle(self) -> None:
+        """Wait until all that ended here so far is summed up."""
+        await self._concluding.idle()
 
     # -- at the end ----------------------------------------------------------------------------------
 
     async def changed(self, session: Document) -> None:
         """A session is in another state: once it has ended, it is summed up, and nobody waits for that."""
         if session["state"] == "ended":
-            self._background.spawn(self._soon(session), f"sum-up-{session['_id']}")
+            self._concluding.spawn(self._soon(session), f"sum-up-{session['_id']}")
 
     async def _soon(self, session: Document) -> None:
-        await asyncio.sleep(self._settle_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), self._settle_s)
         await self.conclude(session)
 
     async def conclude(self, session: Document) -> None:
@@ -110,8 +127,10 @@ class Results:
             if user in known:
                 made.append(await self._make(session, user, known[user], done.get(user, {})))
                 await self._hold(session)
-        for each in made:
-            await self._tell(session, each.user, [each])
+        for start in range(0, len(made), TOGETHER):
+            some = made[start : start + TOGETHER]
+            await asyncio.gather(*(self._tell(session, each.user, [each]) for each in some))
+            await self._hold(session)
         made.sort(key=lambda each: (each.name, each.user))
         await self._tell(session, session["trainer"], made)
         await self._sessions.update_one({"_id": session["_id"]}, {"$set": {"concluded": True}})

@@ -16,7 +16,7 @@ import msgspec
 from fittracker.coaching.cues import CUE
 from fittracker.coaching.tally import Done
 from fittracker.coaching.voice import ms
-from fittracker.errors import TooLarge
+from fittracker.errors import Failure
 from fittracker.heart_series import Series
 from fittracker.mongo import Database, Document
 from fittracker.observability import logger
@@ -109,14 +109,12 @@ class Showing:
         try:
             for stream in streams:
                 await self._read(session, stream["_id"], series)
-        except TooLarge:
-            # More than four days at one sample a second: not a lesson; its workout has the figures.
-            log.warning("session_heart_too_long", session=session["_id"])
+            # A long recording takes many milliseconds to sum up: not on the loop.
+            return await asyncio.to_thread(_sum_up, series, streams[-1]["physiology"]) if series.t else None
+        except Failure as failure:
+            # Such as more than four days of samples. The others must be summed up all the same.
+            log.warning("session_heart_left_out", session=session["_id"], reason=failure.detail)
             return None
-        if not series.t:
-            return None
-        # A long recording takes many milliseconds to sum up: not on the loop.
-        return await asyncio.to_thread(_sum_up, series, streams[-1]["physiology"])
 
     async def _read(self, session: Document, stream: str, series: Series) -> None:
         """Add what of a stream belongs to the session."""

@@ -198,3 +198,8 @@ def window_key(room: str) -> str:
 def pending_key(room: str) -> str:
     """A sorted set: the numbers that are not in MongoDB yet."""
     return f"log:{{{room}}}:pending"
+
+
+def room_keys(room: str) -> list[str]:
+    """All that there is of a room, beside what it knows of each sender's client ids."""
+    return [state_key(room), window_key(room), pending_key(room)]

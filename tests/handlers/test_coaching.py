@@ -111,3 +111,73 @@ async def test_sessions_come_in_pages(api: Api) -> None:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert seen == made[::-1]
+
+
+async def test_athletes_are_invited_and_taken_out_one_by_one(api: Api) -> None:
+    """Each again is the same; who has a place is shown in the session, and in their own list of sessions."""
+    tina, anna, bob = (
+        await api.person("Tina", role="trainer"),
+        await api.person("Anna"),
+        await api.person("Bob"),
+    )
+    made = (await tina.post("/sessions", {"title": "Hills", "capacity": 1})).data
+    path = f"/sessions/{made['id']}/athletes"
+    for _ in range(2):
+        answer = await tina.put(f"{path}/{anna.id}", None)
+        assert (answer.status, answer.data["athletes"]) == (200, [anna.id])
+    full = await tina.put(f"{path}/{bob.id}", None)
+    assert (full.status, full.code, full.fields) == (409, "conflict", {"capacity": "is 1"})
+    assert (await anna.put(f"{path}/{bob.id}", None)).status == 403
+    assert (await anna.delete(f"{path}/{bob.id}")).status == 403
+    assert (await tina.put(f"{path}/{tina.id}", None)).fields == {"user": "is yourself"}
+    assert [each["id"] for each in (await anna.get("/sessions")).data["items"]] == [made["id"]]
+    for _ in range(2):
+        assert (await tina.delete(f"{path}/{anna.id}")).status == 204
+    assert (await anna.get(f"/sessions/{made['id']}")).status == 404
+    assert (await tina.put(f"{path}/{bob.id}", None)).status == 200
+    assert (await bob.delete(f"{path}/{bob.id}")).status == 204
+    assert (await tina.get(f"/sessions/{made['id']}")).data["athletes"] == []
+
+
+async def test_what_a_session_came_to_is_there_once_it_has_ended(api: Api) -> None:
+    """Also for its athletes, themselves; before that it is a conflict and not a lie."""
+    tina, anna = await api.person("Tina", role="trainer"), await api.person("Anna")
+    body = {"title": "Hills", "capacity": 3, "athletes": [anna.id]}
+    made = (await tina.post("/sessions", body)).data
+    session, contexts = made["id"], api.contexts
+    assert (made["started_at"] is None, made["ended_at"]) == (False, None)
+    await contexts.coaching.enter(session, anna.id)
+    early = await tina.get(f"/sessions/{session}/summary")
+    assert (early.status, early.fields) == (409, {"session": "is live"})
+    contexts.session_tally.rep(session, anna.id, analysis="a", exercise="squat", score=75.0)
+    await contexts.lessons.cues.cue(
+        tina.id, session, kind="praise", text=None, seconds=None, to=None, client_id="1"
+    )
+    ended = await contexts.coaching.life.step(tina.id, session, "end")
+    assert (await tina.get(f"/sessions/{session}")).data["ended_at"] == rfc3339(ended["ended_at"])
+    await contexts.lessons.results.idle()
+    whole = (await tina.get(f"/sessions/{session}/summary")).data
+    assert (whole["started_at"], whole["ended_at"]) == (made["started_at"], rfc3339(ended["ended_at"]))
+    assert (whole["reason"], whole["count"], whole["complete"]) == ("trainer", 1, True)
+    assert whole["athletes"] == [
+        {
+            "user": anna.id,
+            "name": "Anna",
+            "heart": None,
+            "reps": 1,
+            "faults": 0,
+            "exercises": {"squat": {"reps": 1, "score": 75.0, "faults": {}}},
+            "cues": {"praise": 1},
+            "feedback": {},
+            "workouts": [],
+            "complete": True,
+        }
+    ]
+    assert (await anna.get(f"/sessions/{session}/summary")).data == whole
+
+
+async def test_nobody_coaches_themselves(api: Api) -> None:
+    """A trainer is in the session anyway, and takes no place in it."""
+    tina = await api.person("Tina", role="trainer")
+    answer = await tina.post("/sessions", {"title": "x", "capacity": 1, "athletes": [tina.id]})
+    assert (answer.status, answer.fields) == (422, {"athletes.0": "is yourself"})
