@@ -220,6 +220,26 @@ BELONGINGS: Final = (
     Belonging("notification_news", owners=("user",), reason="what devices are about to be told"),
     Belonging("notification_deliveries", owners=("user",), reason="what is about to be pushed or mailed"),
     Belonging("chat_marks", owners=("user",), reason="how far a room was read; it says nothing more"),
+    Belonging(
+        "follows",
+        owners=("user", "other"),
+        exported="follows",
+        fields=("user", "other", "state", "since", "created_at"),
+    ),
+    Belonging(
+        "posts",
+        owners=("user",),
+        exported="posts",
+        fields=("text", "workout", "visibility", "likes", "comments", "created_at", "edited_at"),
+    ),
+    Belonging("post_likes", owners=("user",), exported="likes", fields=("post", "created_at")),
+    Belonging(
+        "post_comments",
+        owners=("user",),
+        exported="comments",
+        fields=("post", "text", "created_at", "deleted_at"),
+    ),
+    Belonging("follow_counts", owners=("_id",), reason="numbers of what is exported as follows"),
     Belonging("jobs", owners=("user",), reason="work in progress, and exports themselves"),
     Belonging("job_files", owners=("user",), reason="exports themselves"),
     Belonging(

@@ -42,11 +42,13 @@ from fittracker.coaching.tally import Tally
 from fittracker.connections import Connections
 from fittracker.control import Control
 from fittracker.denials import Denials
+from fittracker.follows import Follows
 from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
 from fittracker.housekeeping import Duty, Housekeeping
 from fittracker.idempotency import Idempotency
 from fittracker.inbox.deliveries import Deliveries
+from fittracker.informing import Informing
 from fittracker.limits import Limits
 from fittracker.mail import Mail
 from fittracker.measurements import Measurements
@@ -64,6 +66,8 @@ from fittracker.roomlog.record import Envelope
 from fittracker.roomlog.window import Window
 from fittracker.sandbox import Sandbox
 from fittracker.sealing import Seal
+from fittracker.social.social import Ground as SocialGround
+from fittracker.social.social import Social, open_social
 from fittracker.unsubscribing import Unsubscribing
 from fittracker.users import Users
 from fittracker.weekly import Weekly
@@ -115,6 +119,8 @@ class Contexts:
     conversations: Conversations
     seats: Seats
     chat: Chat
+    follows: Follows
+    social: Social
     series: HeartSeries
     workouts: Workouts
 
@@ -160,6 +166,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         await contexts.people_search.index_names()
         await stack.enter_async_context(contexts.notifications.running())
         await stack.enter_async_context(contexts.chat.activity.running())
+        await stack.enter_async_context(contexts.social.running())
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
 
@@ -185,6 +192,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         Duty("weekly", 300.0, contexts.weekly.send_due),
         *contexts.lessons.duties,
         *contexts.ownership.duties,
+        *contexts.social.duties,
     )
 
 
@@ -294,10 +302,24 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         most=settings.notifications_kept,
         days=settings.notification_days,
     )
+    informing = Informing(notifications)
+    follows = Follows(database, blocks, ground.control, ground.announcer, informing, clock)
+    people = People(database, grants, coaching, blocks, follows)
+    social = open_social(
+        SocialGround(
+            database=database,
+            people=people,
+            follows=follows,
+            blocks=blocks,
+            control=ground.control,
+            announcer=ground.announcer,
+            informing=informing,
+            clock=clock,
+        )
+    )
     device_tokens = DeviceTokens(database, liveness, ground.audit, clock)
     doors = Doors(sessions, device_tokens, liveness, grants, coaching)
     accounts = ground.accounts(sessions, limits)
-    people = People(database, grants, coaching, blocks)
     seats = Seats(database)
     users = Users(database, liveness, measurements, ground.control, clock)
     workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)
@@ -313,6 +335,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         users=users,
         workouts=workouts,
         measurements=measurements,
+        farewells=(social.forget,),
         clock=clock,
     )
     conversations = Conversations(database, people, clock)
@@ -370,6 +393,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         conversations=conversations,
         seats=seats,
         chat=chat,
+        follows=follows,
+        social=social,
         series=series,
         workouts=workouts,
     )

@@ -68,6 +68,39 @@ class RoomEnded(msgspec.Struct, tag="room_ended", frozen=True):
     users: list[str]
 
 
+class LookAgain(msgspec.Struct, tag="look_again", frozen=True):
+    """A person may see less than before: every room that they are in is looked at again."""
+
+    user: str
+
+
+class RoomChanged(msgspec.Struct, tag="room_changed", frozen=True):
+    """Fewer people may be in a room than before: everybody who is in it is looked at again."""
+
+    room: str
+
+
+class ToFollowers(msgspec.Struct, tag="to_followers", frozen=True):
+    """An event for those who follow a person, of whom there are about so many; `data` is JSON.
+
+    Each worker knows who is there, and says it to those of them who follow: one message for all of them.
+    """
+
+    user: str
+    followers: int
+    kind: str
+    data: str
+
+
+class SaidBy(msgspec.Struct, tag="said_by", frozen=True):
+    """An event in a room, by a person, for everybody there who has no block with them; `data` is JSON."""
+
+    user: str
+    room: str
+    kind: str
+    data: str
+
+
 class RollCall(msgspec.Struct, tag="roll_call", frozen=True):
     """Somebody asks for the open sockets: push up to `most` into the list `reply`, newest first.
 
@@ -95,9 +128,11 @@ class Notice(msgspec.Struct, tag="notice", frozen=True):
     text: str
 
 
-SightEnded = GrantEnded | Blocked | SightChanged | MembershipEnded | RoomEnded
+SightEnded = GrantEnded | Blocked | SightChanged | MembershipEnded | RoomEnded | LookAgain | RoomChanged
 """Somebody may see less than before."""
-Message = SessionEnded | UserChanged | StreamTaken | RollCall | CloseSocket | Notice | SightEnded
+Remark = ToFollowers | SaidBy
+"""An event that is not for everybody who is in a room."""
+Message = SessionEnded | UserChanged | StreamTaken | RollCall | CloseSocket | Notice | SightEnded | Remark
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

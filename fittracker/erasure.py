@@ -7,7 +7,9 @@ ever half deleted and forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -33,6 +35,10 @@ log = logger(__name__)
 STEP: Final = 1_000
 """So many documents go at a time: one write for millions of batches would outlast every time-out."""
 
+Farewell = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
+"""`farewell(user, step)`: what a context has to put right before a person's documents go, such as counters of
+others. It is done in small steps, calls `step` after each, and bears being begun again."""
+
 
 class Erasure:
     """Deletes those whose time has come."""
@@ -48,6 +54,8 @@ class Erasure:
         seal: Seal,
         audit: Audit,
         clock: Clock,
+        *,
+        farewells: tuple[Farewell, ...] = (),
     ) -> None:
         """`seal` is that of the mails that wait in the outbox."""
         self._database = database
@@ -60,6 +68,7 @@ class Erasure:
         self._seal = seal
         self._audit = audit
         self._clock = clock
+        self._farewells = farewells
 
     async def work(self) -> None:
         """Do what is due, one account after the other."""
@@ -88,6 +97,8 @@ class Erasure:
         if begun is None:
             await lease.drop()
             return
+        for farewell in self._farewells:
+            await farewell(lease.user, partial(lease.checkpoint, 0.0, {}))
         for row in BELONGINGS:
             if row.end == "deleted" and row is not PROFILE:
                 await self._delete(row, lease)

@@ -180,6 +180,23 @@ INDEXES: tuple[Index, ...] = (
     Index("notification_deliveries", ("expires_at",), expire_after_s=0),
     Index("push_subscriptions", ("fingerprint",), unique=True),
     Index("push_subscriptions", ("user", "-created_at", "-_id")),
+    # who follows whom, or asks to: both lists, both ways to look, and what is asked of a person
+    Index("follows", ("user", "other"), unique=True),
+    Index("follows", ("other", "user")),
+    Index("follows", ("user", "state", "-since", "-_id")),
+    Index("follows", ("other", "state", "-since", "-_id")),
+    Index("follows", ("other", "state", "-created_at", "-_id")),
+    # posts: one's own as they are, those of others where they are for anybody
+    Index("posts", ("user", "-created_at", "-_id")),
+    Index("posts", ("user", "shown", "-created_at", "-_id")),
+    Index("posts", ("deleted_at",), partial={"deleted_at": {"$type": "date"}}),
+    Index("post_likes", ("post", "user"), unique=True),
+    Index("post_likes", ("post", "-created_at", "-_id")),
+    Index("post_likes", ("user",)),
+    # `_id` of a comment with a client id follows from post, author and that id
+    Index("post_comments", ("post", "deleted_at", "-created_at", "-_id")),
+    Index("post_comments", ("user", "deleted_at")),
+    Index("post_comments", ("expires_at",), expire_after_s=0),
     # work for a person that takes longer than a request, and the files it takes in and gives out
     Index("jobs", ("user", "kind"), unique=True, partial={"open": True}),
     Index("jobs", ("kind", "lease_until"), partial={"open": True}),

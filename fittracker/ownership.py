@@ -12,7 +12,7 @@ from fittracker.audit import Audit
 from fittracker.auth.accounts import Accounts
 from fittracker.clock import Clock
 from fittracker.deletion import Deletion
-from fittracker.erasure import Erasure
+from fittracker.erasure import Erasure, Farewell
 from fittracker.housekeeping import Duty
 from fittracker.job_files import JobFiles
 from fittracker.jobs import Jobs
@@ -29,7 +29,7 @@ from fittracker.workouts import Workouts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What it stands on. `doors` are closed with an account."""
+    """What it stands on. `doors` are closed with an account, `farewells` said when it is deleted."""
 
     settings: Settings
     database: Database
@@ -42,6 +42,7 @@ class Ground:
     users: Users
     workouts: Workouts
     measurements: Measurements
+    farewells: tuple[Farewell, ...]
     clock: Clock
 
 
@@ -97,5 +98,6 @@ def open_ownership(ground: Ground) -> Ownership:
             Seal(settings.token_keys, "mail"),
             audit,
             clock,
+            farewells=ground.farewells,
         ),
     )

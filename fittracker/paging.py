@@ -42,8 +42,11 @@ class Cursor:
         found = await collection.find(query, shown, sort=newest, limit=limit + 1).to_list()
         if len(found) <= limit:
             return found, None
-        last = found[limit - 1]
-        return found[:limit], f"{round(last[self.time_field].timestamp() * 1000)}-{last['_id']}"
+        return found[:limit], self.behind(found[limit - 1])
+
+    def behind(self, last: Document) -> str:
+        """The cursor of what follows a document."""
+        return f"{round(last[self.time_field].timestamp() * 1000)}-{last['_id']}"
 
     def _after(self, cursor: str) -> Document:
         ms, _, last = cursor.partition("-")

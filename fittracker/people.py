@@ -12,10 +12,11 @@ from typing import Final
 from fittracker.blocks import Blocks
 from fittracker.coaching.sessions import Coaching
 from fittracker.errors import NotFound
+from fittracker.follows import Follows
 from fittracker.grants import Grants
 from fittracker.ids import is_id
 from fittracker.mongo import Database, Document
-from fittracker.preferences import visibility
+from fittracker.preferences import VISIBILITIES, visibility
 from fittracker.present import PRESENT
 
 _SHOWN: Final = {"name": 1, "role": 1, "created_at": 1, "weight_kg": 1, "preferences": 1}
@@ -24,11 +25,14 @@ _SHOWN: Final = {"name": 1, "role": 1, "created_at": 1, "weight_kg": 1, "prefere
 class People:
     """Looks at people with the eyes of others."""
 
-    def __init__(self, database: Database, grants: Grants, coaching: Coaching, blocks: Blocks) -> None:
+    def __init__(
+        self, database: Database, grants: Grants, coaching: Coaching, blocks: Blocks, follows: Follows
+    ) -> None:
         self._users = database.users
         self._grants = grants
         self._coaching = coaching
         self._blocks = blocks
+        self._follows = follows
 
     async def profile(self, viewer: str, user: str) -> Document:
         """`_id`, `name`, `role`, `created_at`, and `weight_kg` only for who may see it.
@@ -39,12 +43,22 @@ class People:
         if person is None or (viewer != user and await self._blocks.between(viewer, user)):
             raise NotFound("There is no such person.")
         given = await self._grants.kinds(viewer, user)
-        if viewer != user and not given and visibility(person, "profile") != "public":
+        open_to = await self._open_to(viewer, person)
+        if visibility(person, "profile") not in open_to and not given:
             await self._check_acquainted(viewer, user)
         shown = {field: person[field] for field in ("_id", "name", "role", "created_at")}
-        if viewer == user or visibility(person, "weight") == "public" or "measurements" in given:
+        if visibility(person, "weight") in open_to or "measurements" in given:
             shown["weight_kg"] = person["weight_kg"]
         return shown
+
+    async def _open_to(self, viewer: str, person: Document) -> set[str]:
+        """Which visibilities let this viewer see something of a person."""
+        if viewer == person["_id"]:
+            return set(VISIBILITIES)
+        asked = {visibility(person, field) for field in ("profile", "weight")}
+        if "followers" in asked and await self._follows.follows(viewer, person["_id"]):
+            return {"public", "followers"}
+        return {"public"}
 
     async def _check_acquainted(self, viewer: str, user: str) -> None:
         if not await self._acquainted(viewer, user):
@@ -60,6 +74,9 @@ class People:
         query = {"_id": {"$in": list(ids)}, **PRESENT}
         found = await self._users.find(query, {"preferences": 1}).to_list()
         hidden = {each["_id"] for each in found if visibility(each, "profile") != "public"} - {user}
+        hidden -= await self._follows.followed_of(
+            user, [each["_id"] for each in found if visibility(each, "profile") == "followers"]
+        )
         reached = {each["_id"] for each in found} - hidden
         for each in hidden:
             if await self._grants.kinds(user, each) or await self._acquainted(user, each):
@@ -71,11 +88,23 @@ class People:
     async def check_recorded(self, viewer: str, athlete: str) -> None:
         """NotFound unless the viewer may see the heart rate that was recorded of this athlete.
 
-        That is: oneself, everybody where it is public, and who has a grant. A shared session shows the heart
-        while it lasts, never what was recorded before.
+        That is: oneself, everybody where it is public, those who follow where it is for them, and who has a
+        grant. A shared session shows the heart while it lasts, never what was recorded before.
         """
         if viewer != athlete and not await self._seeing(athlete, {viewer}):
             raise NotFound("There is no such person.")
+
+    async def recorded_of(self, viewer: str, athletes: Collection[str]) -> set[str]:
+        """Those of the athletes whose recorded heart rate the viewer may see; blocks are looked at before."""
+        people = self._users.find({"_id": {"$in": list(athletes)}}, {"preferences": 1})
+        shown_to = {each["_id"]: visibility(each, "heart_rate") async for each in people}
+        seen = {each for each, whom in shown_to.items() if whom == "public" or each == viewer}
+        shy = [each for each in shown_to if each not in seen]
+        if shy:
+            followed = await self._follows.followed_of(viewer, shy)
+            seen |= {each for each in followed if shown_to[each] == "followers"}
+            seen |= await self._grants.granting(viewer, shy, "heart_rate")
+        return seen
 
     async def may_watch(self, viewer: str, athlete: str) -> bool:
         """Whether the viewer may see the athlete's heart rate live, now."""
@@ -98,9 +127,12 @@ class People:
         if person is None:
             return set()
         free = set(others) - await self._blocks.among(athlete, others)
-        if not free or visibility(person, "heart_rate") == "public":
+        shown_to = visibility(person, "heart_rate")
+        if not free or shown_to == "public":
             return free
         seeing = await self._grants.granted(athlete, free, "heart_rate")
+        if shown_to == "followers" and free - seeing:
+            seeing |= await self._follows.followers_of(athlete, free - seeing)
         if live and free - seeing:
             seeing |= await self._coaching.sharing(athlete, free - seeing)
         return seeing

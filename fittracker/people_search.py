@@ -41,7 +41,7 @@ class PeopleSearch:
         words = beginning_with(query)
         if not words:
             return [], None
-        public = {"_id": {"$ne": viewer}, **PRESENT, "preferences.privacy.profile": {"$ne": "private"}}
+        public = {"_id": {"$ne": viewer}, **PRESENT, "preferences.privacy.profile": {"$in": [None, "public"]}}
         limit = max(1, min(limit, LARGEST))
         found: list[Document] = []
         after = None if cursor is None else _after(cursor)

@@ -29,14 +29,17 @@ NOTIFICATIONS: Final[Mapping[str, Mapping[str, bool]]] = {
 ALWAYS: Final = frozenset({"security"})
 """What nobody can turn off: whoever took an account over would do that first."""
 
-VISIBILITIES: Final = ("public", "private")
+VISIBILITIES: Final = ("public", "followers", "private")
 PRIVACY: Final[Mapping[str, str]] = {
     "profile": "public",
     "heart_rate": "private",
     "map": "private",
     "weight": "private",
 }
-"""Who may see a field while the person has not said otherwise; private: oneself, and who has a grant."""
+"""Who may see a field while the person has not said otherwise.
+
+followers: also those whom the person lets follow them; private: oneself, and who has a grant.
+"""
 
 
 def wants(person: Mapping[str, Any], kind: str, channel: str) -> bool:
@@ -52,7 +55,7 @@ def wants(person: Mapping[str, Any], kind: str, channel: str) -> bool:
 
 
 def visibility(person: Mapping[str, Any], field: str) -> str:
-    """`public` or `private`; KeyError for a field that there is not."""
+    """One of VISIBILITIES; KeyError for a field that there is not."""
     return str(person["preferences"].get("privacy", {}).get(field, PRIVACY[field]))
 
 

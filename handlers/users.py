@@ -97,9 +97,10 @@ class Notifications(Schema):
 
 
 class Privacy(Schema):
-    """Who may see it: `public`, everybody who is signed in; `private`, oneself and who was granted it.
+    """Who may see it: `public`, everybody who is signed in; `followers`, also those who follow one.
 
-    `followers` will be a third word once people can follow each other; clients should expect it.
+    `private`: oneself and who was granted it. Where a field is for followers, or the profile is not public,
+    whoever wants to follow has to ask.
     """
 
     profile = Choice(*VISIBILITIES)

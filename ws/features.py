@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ws import chat, coaching, heart, notifications, rooms, session
+from ws import chat, coaching, heart, notifications, rooms, session, social
 from ws.registry import Registry
 
-FEATURES = (session, rooms, heart, notifications, chat, coaching)
+FEATURES = (session, rooms, heart, notifications, chat, coaching, social)
 
 
 def registry() -> Registry:

@@ -17,7 +17,8 @@ from fittracker.contexts import Contexts
 from fittracker.observability import logger
 from fittracker.telemetry import Telemetry
 from ws.frames import Close, event
-from ws.hub import Hub
+from ws.hub import Hub, own_room
+from ws.remarks import Remarks
 from ws.roll_call import PIECE, Clerk
 
 log = logger(__name__)
@@ -47,6 +48,7 @@ class Orders:
         self._clerk = clerk
         self._spawn = spawn
         self._may_stay = may_stay
+        self._remarks = Remarks(hub, contexts)
         self.sight_changes = 0
         """How many messages have come after which somebody may see less."""
 
@@ -56,7 +58,10 @@ class Orders:
             message = control.decode(payload)
         except msgspec.DecodeError:
             log.warning("control_message_unknown")  # a newer version's worker during a rolling deploy
-            return
+        else:
+            self._obey(message)
+
+    def _obey(self, message: control.Message) -> None:
         match message:
             case control.SessionEnded(sid=sid):
                 self._contexts.authenticator.forget(sid)
@@ -74,6 +79,8 @@ class Orders:
             case control.StreamTaken(stream=stream, worker=worker):
                 if worker != self._worker:
                     self._telemetry.let_go(stream)
+            case control.ToFollowers() | control.SaidBy():
+                self._spawn(self._remarks.pass_on(message), "remark")
             case _:
                 self._look_after(message)
 
@@ -96,8 +103,15 @@ class Orders:
             case control.Blocked(user=user, other=other):
                 self._spawn(self._look_again(user, other), "blocked")
                 self._spawn(self._look_again(other, user), "blocked")
+                self._spawn(self._look_at_rooms_of(user), "blocked")
+                self._spawn(self._look_at_rooms_of(other), "blocked")
             case control.SightChanged(user=user):
                 self._spawn(self._look_at_watchers(user), "sight-changed")
+                self._spawn(self._look_at_posts_of(user), "sight-changed")
+            case control.LookAgain(user=user):
+                self._spawn(self._look_at_rooms_of(user), "look-again")
+            case control.RoomChanged(room=room):
+                self._spawn(self._look_at_room(room), "room-changed")
             case control.MembershipEnded(room=room, user=user):
                 self._let_out(room, [user])
             case control.RoomEnded(room=room, users=users):
@@ -145,6 +159,26 @@ class Orders:
         for watcher in watchers - allowed:
             for connection in self._hub.of_user(watcher):
                 self._hub.leave(connection, f"heart:{athlete}")
+
+    async def _look_at_rooms_of(self, user: str) -> None:
+        """A person may see less: wherever they are and may not be any more, they are out."""
+        rooms = {name for connection in self._hub.of_user(user) for name in connection.rooms}
+        for name in rooms - {own_room(user)}:
+            if not await self._may_stay(user, name):
+                self._part(name, user)
+
+    async def _look_at_room(self, name: str) -> None:
+        """Fewer people may be in a room."""
+        room = self._hub.rooms.get(name)
+        for who in tuple(room.people()) if room else ():
+            if not await self._may_stay(who.user, name):
+                self._part(name, who.user)
+
+    async def _look_at_posts_of(self, user: str) -> None:
+        """A person shows themselves to fewer: their posts are seen by fewer."""
+        here = [name.removeprefix("post:") for name in self._hub.rooms if name.startswith("post:")]
+        for post in await self._contexts.social.posts.of(user, here) if here else ():
+            await self._look_at_room(f"post:{post}")
 
     async def look_at_everything(self) -> None:
         """Messages may have been missed: whoever may not be where they are any more leaves now.
