@@ -87,6 +87,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "PATCH /users/me/measurements/{id}": {"value": 61.5, "at": "2026-01-01T00:00:00Z", "note": "x"},
     "POST /grants": {"trainer": "f" * 24, "data": ["workouts"]},
     "POST /sessions": {"title": "X", "capacity": 3, "athletes": []},
+    "POST /posts": {"text": "A run\nuphill", "workout": None, "visibility": "followers"},
+    "PATCH /posts/{id}": {"text": "A run", "workout": None, "visibility": "private"},
+    "POST /posts/{id}/comments": {"text": "Well\ndone", "client_id": "x"},
     "PATCH /admin/users/{id}": {"role": "trainer", "disabled": True, "reason": "staff"},
     "PATCH /admin/reports/{id}": {"state": "resolved", "note": "Told\nthem"},
 }

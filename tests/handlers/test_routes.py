@@ -171,6 +171,31 @@ async def somebody_hidden_with_a_picture(api: Api, owner: Person) -> str:
     return await somebody_hidden(api, owner)
 
 
+async def a_follower(api: Api, owner: Person) -> str:
+    """Somebody who follows the owner."""
+    follower = await api.person("Fay")
+    assert (await follower.post(f"/users/{owner.id}/follow")).status == 200
+    return follower.id
+
+
+async def a_follow_request(api: Api, owner: Person) -> str:
+    """Somebody asks to follow the owner, who does not show themselves to everybody."""
+    await somebody_hidden(api, owner)
+    await a_follower(api, owner)
+    return str((await owner.get("/follow-requests")).data["items"][0]["id"])
+
+
+async def a_post(api: Api, owner: Person) -> str:
+    """A post of the owner's, for followers, of whom there are none."""
+    return str((await owner.post("/posts", {"text": "A run."})).data["id"])
+
+
+async def a_comment(api: Api, owner: Person) -> str:
+    """What the owner says about it."""
+    path = f"/posts/{await a_post(api, owner)}/comments"
+    return str((await owner.post(path, {"text": "In the rain."})).data["id"])
+
+
 FOREIGN: dict[str, Make] = {
     "/auth/sessions/{id}": a_session,
     "/auth/device-tokens/{id}": a_device_token,
@@ -192,15 +217,28 @@ FOREIGN: dict[str, Make] = {
     "/conversations/{id}": a_conversation,
     "/conversations/{id}/members/{user}": a_group,
     "/conversations/{id}/messages": a_conversation,
+    "/users/{id}/follow": themselves,
+    "/users/{id}/followers": somebody_hidden,
+    "/users/{id}/following": somebody_hidden,
+    "/users/me/followers/{id}": a_follower,
+    "/follow-requests/{id}/accept": a_follow_request,
+    "/follow-requests/{id}/decline": a_follow_request,
+    "/posts/{id}": a_post,
+    "/posts/{id}/like": a_post,
+    "/posts/{id}/likes": a_post,
+    "/posts/{id}/comments": a_post,
+    "/comments/{id}": a_comment,
 }
 """For each path with an id: a thing of the owner's that it could name."""
-FOR_OTHERS = {"POST /users/{id}/report"}
+FOR_OTHERS = {"POST /users/{id}/report", "POST /users/{id}/follow", "DELETE /users/{id}/follow"}
 """What one does to others and never to oneself: these have no owner. Each new one is a decision."""
 WITH_ID = [each for each in TABLE if "{" in each.path and each.policy is not ADMIN]
 QUERIES = {"/users/{id}/heart-rate": "?from=0&to=1000"}
 BODIES: dict[str, dict[str, Any]] = {
     "/users/me/measurements/{id}": {"note": "theirs"},
     "/users/{id}/report": {"reason": "spam"},
+    "/posts/{id}": {"text": "theirs"},
+    "/posts/{id}/comments": {"text": "theirs"},
 }
 
 

@@ -58,11 +58,12 @@ class Things:
     notification: str = NEVER
     lesson: str = NEVER
     guest: str = NEVER
+    post: str = NEVER
 
     @property
     def rooms(self) -> list[str]:
         """Every kind of room that could be theirs."""
-        return [*self.talking, f"heart:{self.owner}", f"user:{self.owner}"]
+        return [*self.talking, f"heart:{self.owner}", f"user:{self.owner}", f"post:{self.post}"]
 
     @property
     def talking(self) -> list[str]:
@@ -72,6 +73,10 @@ class Things:
 
 NOTHING = Things(NEVER, NEVER, "00000000-0000-4000-8000-000000000000", NEVER, NEVER)
 Bodies = Callable[[Things], list[dict[str, Any]]]
+
+
+def _comment(post: str) -> dict[str, Any]:
+    return {"post": post, "text": "Well done.", "client_id": str(uuid4())}
 
 
 def _said(room: str) -> dict[str, Any]:
@@ -117,6 +122,9 @@ NAMED: dict[tuple[str, str], Bodies] = {
     ("session.cue", "to"): lambda of: _cue(of.lesson, of.guest),
     ("session.feedback", "session"): lambda of: _feedback(of.lesson, of.guest),
     ("session.feedback", "to"): lambda of: _feedback(of.lesson, of.guest),
+    ("social.like", "post"): lambda of: [{"post": of.post}],
+    ("social.unlike", "post"): lambda of: [{"post": of.post}],
+    ("social.comment", "post"): lambda of: [_comment(of.post)],
 }
 """For each field that names something: commands with the owner's thing in it."""
 PLAIN = {
@@ -145,6 +153,8 @@ PLAIN = {
     ("session.feedback", "severity"),
     ("session.feedback", "text"),
     ("session.feedback", "client_id"),
+    ("social.comment", "text"),
+    ("social.comment", "client_id"),
 }
 """Fields that name nothing that could be somebody's. Each new one is a decision."""
 OF_ONESELF = {"room.leave", "hr.unwatch"}
@@ -191,6 +201,9 @@ class Scene:
             lesson=await people.lesson(self.owner, [guest]),
             guest=guest.id,
         )
+        # For followers, of whom there are none.
+        post = await people.contexts.social.posts.create(self.owner.id, "A run.", None, "followers")
+        self.things = replace(self.things, post=post["_id"])
         for room in self.things.rooms:
             await self.peer.call("room.join", room=room)
 
