@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 EXAMPLE_TOKEN_KEY = "dev:example-key-do-not-use-in-production-0000"  # noqa: S105
 EXAMPLE_PEPPER = "example-pepper-do-not-use-in-production-0"
 MIN_SECRET_BYTES = 32
+VAPID_CONTACT = re.compile(r"mailto:[^\s@<>]+@[\w-]+(\.[\w-]+)+|https://[\w-]+(\.[\w-]+)+", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -304,6 +306,12 @@ def _ranges(settings: Settings) -> list[str]:
     ]
     if not 4 <= settings.bcrypt_cost <= 16:
         faults.append("BCRYPT_COST must be 4 to 16")
+    if bool(settings.vapid_key) != bool(settings.vapid_contact):
+        faults.append("VAPID_KEY and VAPID_CONTACT go together")
+    if settings.vapid_key and not re.fullmatch(r"[A-Za-z0-9_-]{43}", settings.vapid_key, re.ASCII):
+        faults.append("VAPID_KEY must be 32 bytes in base64url, as `fittracker vapid-key` makes them")
+    if settings.vapid_contact and not VAPID_CONTACT.fullmatch(settings.vapid_contact):
+        faults.append("VAPID_CONTACT must be such as mailto:push@example.org or https://example.org")
     if settings.ws_outbox_soft_bytes >= settings.ws_outbox_hard_bytes:
         faults.append("WS_OUTBOX_SOFT_BYTES must be below WS_OUTBOX_HARD_BYTES")
     return faults

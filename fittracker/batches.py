@@ -92,7 +92,9 @@ class Batches:
         batch = stream.flying
         if batch is None or highest < batch["_id"]["n"]:
             return False  # a duplicate that no majority has yet: it stays flying and is tried again
-        self._settled(stream.trim(highest))
+        before = len(batch["t"]) + len(stream.seq)
+        stream.trim(highest)
+        self._settled(before - len(stream.seq))
         return True
 
 

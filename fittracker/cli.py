@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "inspect": "inspect",
         "replay": "replay",
         "serve": "serve",
+        "vapid-key": "vapid_key",
         "watch": "watch",
     }
 )

@@ -47,17 +47,19 @@ from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
 from fittracker.housekeeping import Duty, Housekeeping
 from fittracker.idempotency import Idempotency
-from fittracker.inbox.deliveries import Deliveries
 from fittracker.informing import Informing
 from fittracker.limits import Limits
 from fittracker.mail import Mail
 from fittracker.measurements import Measurements
 from fittracker.mongo import Database, open_database
 from fittracker.notifications import Notifications
+from fittracker.notifying import Ground as NotifyingGround
+from fittracker.notifying import Notifying, open_notifying
 from fittracker.ownership import Ground as OwnershipGround
 from fittracker.ownership import Ownership, open_ownership
 from fittracker.people import People
 from fittracker.people_search import PeopleSearch
+from fittracker.push.subscriptions import Subscriptions
 from fittracker.redis import open_redis
 from fittracker.reports import Reports
 from fittracker.roomlog.archive import Archive
@@ -111,7 +113,9 @@ class Contexts:
     reports: Reports
     room_log: RoomLog
     announcer: Announcer
+    notifying: Notifying
     notifications: Notifications
+    push_subscriptions: Subscriptions
     grants: Grants
     coaching: Coaching
     session_tally: Tally
@@ -162,9 +166,9 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         )
         liveness = ground.liveness()
         contexts = _assemble(ground, liveness)
+        await stack.enter_async_context(contexts.notifying.running())
         await stack.enter_async_context(contexts.lessons.running())
         await contexts.people_search.index_names()
-        await stack.enter_async_context(contexts.notifications.running())
         await stack.enter_async_context(contexts.chat.activity.running())
         await stack.enter_async_context(contexts.social.running())
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
@@ -261,6 +265,20 @@ class _Ground:
         )
         return open_lessons(ground)
 
+    def notifying(self, blocks: Blocks) -> Notifying:
+        return open_notifying(
+            NotifyingGround(
+                settings=self.settings,
+                database=self.database,
+                redis=self.redis,
+                breaker=self.breaker,
+                room_log=self.room_log,
+                blocks=blocks,
+                mail=self.mail,
+                clock=self.clock,
+            )
+        )
+
     def accounts(self, sessions: Sessions, limits: Limits) -> Accounts:
         ground = AccountsGround(
             database=self.database,
@@ -290,19 +308,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     tally = Tally(database, clock)
     series = HeartSeries(database)
     measurements = Measurements(database, clock)
-    deliveries = Deliveries(
-        database, clock, mail_after_s=settings.notification_mail_after_s, push=bool(settings.vapid_key)
-    )
-    notifications = Notifications(
-        database,
-        ground.room_log,
-        blocks,
-        deliveries,
-        clock,
-        most=settings.notifications_kept,
-        days=settings.notification_days,
-    )
-    informing = Informing(notifications)
+    notifying = ground.notifying(blocks)
+    informing = Informing(notifying.notifications)
     follows = Follows(database, blocks, ground.control, ground.announcer, informing, clock)
     people = People(database, grants, coaching, blocks, follows)
     social = open_social(
@@ -385,11 +392,13 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         reports=Reports(database, ground.audit, clock),
         room_log=ground.room_log,
         announcer=ground.announcer,
-        notifications=notifications,
+        notifying=notifying,
+        notifications=notifying.notifications,
+        push_subscriptions=notifying.subscriptions,
         grants=grants,
         coaching=coaching,
         session_tally=tally,
-        lessons=ground.lessons(coaching, tally, notifications),
+        lessons=ground.lessons(coaching, tally, notifying.notifications),
         conversations=conversations,
         seats=seats,
         chat=chat,

@@ -24,8 +24,9 @@ class Urgency(IntEnum):
 class Template:
     """A mail: `NAME.txt` and `NAME.html` in templates/email, and the values that both of them show.
 
-    `kind`: by which notification setting a person may turn it off; None where they cannot, or where the
-    sender says the kind of each mail. `to_address`: it goes to an address that may be anybody's.
+    `kind`: by which notification setting a person may turn it off; None where they cannot, or where it is
+    `of_many_kinds` and the sender says the kind of each mail. `to_address`: it goes to an address that may be
+    anybody's.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Template:
     when: str
     urgency: Urgency = Urgency.SECURITY
     kind: str | None = None
+    of_many_kinds: bool = False
     to_address: bool = False
 
 
@@ -66,6 +68,12 @@ WEEKLY: Final = (
     "before",  # and of the week before
     "link",
 )
+UNREAD: Final = (
+    "news",  # [{text, at}], the newest ten, at RFC 3339
+    "count",
+    "more",  # how many are not listed
+    "link",
+)
 
 _TABLE: Final = (
     Template("verify_email", ("link", "minutes"), "an account is registered", to_address=True),
@@ -92,5 +100,6 @@ _TABLE: Final = (
     Template(
         "weekly_summary", WEEKLY, "Monday 08:00, where the person is", Urgency.NEWS, kind="weekly_summary"
     ),
+    Template("notifications", UNREAD, "something is unread for a while", Urgency.NEWS, of_many_kinds=True),
 )
 TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType({each.name: each for each in _TABLE})

@@ -62,6 +62,7 @@ def visibility(person: Mapping[str, Any], field: str) -> str:
 def whole(person: Mapping[str, Any]) -> Document:
     """The preferences with every notification and every privacy field, set or not."""
     return {
+        "quiet_hours": None,
         **person["preferences"],
         "notifications": {
             kind: {channel: wants(person, kind, channel) for channel in channels}

@@ -26,6 +26,9 @@ _BECAUSE: Final = MappingProxyType(
         "booking": "it is about a booking of yours",
         "receipt": "you want receipts by mail",
         "weekly_summary": "you turned on the weekly summary",
+        "social": "you want news from people you know by mail",
+        "coaching": "you want news from your coaching by mail",
+        "challenge": "you want news of challenges by mail",
     }
 )
 UNKNOWN: Final = "–"

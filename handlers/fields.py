@@ -172,6 +172,18 @@ class Moment(fields.AwareDateTime):
         return None if value is None else rfc3339(value)
 
 
+class Clock(fields.String):
+    """A time of the day, HH:MM."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Regexp(r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z"), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kw: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        return value
+
+
 class TimeZone(fields.String):
     """A zone of the IANA database, such as Europe/Berlin."""
 

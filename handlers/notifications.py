@@ -1,4 +1,4 @@
-"""The inbox: what happened to one, and what of it one has read."""
+"""The inbox: what happened to one, what of it one has read, and the browsers one is pushed to."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from fittracker.errors import NotFound
+from fittracker.clock import of_ms
+from fittracker.errors import Conflict, NotFound
 from fittracker.paging import LARGEST
+from fittracker.push.endpoints import LONGEST as LONGEST_ENDPOINT
+from fittracker.push.subscriptions import Target
 from handlers.endpoint import Call
-from handlers.fields import Flag, Id, Moment, Text, WholeText
+from handlers.fields import Flag, Id, Moment, Number, Text, WholeText
 from handlers.routes import SIGNED_IN, route
 
 
@@ -91,3 +94,84 @@ async def read(call: Call) -> dict[str, Any]:
     """Mark entries as read; one's other devices are told. 404 where none of the ids is in one's inbox."""
     unread, revision = await call.contexts.notifications.read(call.user, call.body["ids"])
     return {"unread": unread, "revision": revision}
+
+
+# -- browsers to push to -------------------------------------------------------------------------------
+
+
+class PushKey(Schema):
+    """`key`: the applicationServerKey to subscribe with (base64url); null where push is off."""
+
+    enabled = fields.Boolean(required=True)
+    key = fields.String(required=True, allow_none=True)
+
+
+class PushKeys(Schema):
+    """The keys of a PushSubscription, base64url."""
+
+    p256dh = Text(80, 100, required=True)
+    auth = Text(16, 32, required=True)
+
+
+class NewSubscription(Schema):
+    """A PushSubscription as the browser gives it (`toJSON`); `expirationTime` in unix milliseconds."""
+
+    endpoint = Text(12, LONGEST_ENDPOINT, required=True)
+    keys = fields.Nested(PushKeys, required=True)
+    expirationTime = Number(0, 1e14, load_default=None, allow_none=True)  # noqa: N815  the browser's name
+
+
+class PushSubscription(Schema):
+    """A browser that is pushed to; `host` is its push service's."""
+
+    id = Id(attribute="_id", required=True)
+    host = fields.String(required=True)
+    created_at = Moment(required=True)
+
+
+class PushSubscriptionPage(Schema):
+    """All of them, newest first."""
+
+    items = fields.List(fields.Nested(PushSubscription), required=True)
+    next_cursor = fields.String(allow_none=True, required=True)
+
+
+@route("GET", "/notifications/push-key", SIGNED_IN, answer=PushKey)
+async def push_key(call: Call) -> dict[str, Any]:
+    """With which key a browser subscribes to Web Push."""
+    key = call.contexts.push_subscriptions.key
+    return {"enabled": key is not None, "key": key}
+
+
+@route("GET", "/notifications/subscriptions", SIGNED_IN, query=InboxQuery, answer=PushSubscriptionPage)
+async def subscriptions(call: Call) -> dict[str, Any]:
+    """The browsers that one is pushed to."""
+    page = call.contexts.push_subscriptions.page
+    items, cursor = await page(call.user, call.query["limit"], call.query["cursor"])
+    return {"items": items, "next_cursor": cursor}
+
+
+@route(
+    "POST",
+    "/notifications/subscriptions",
+    SIGNED_IN,
+    status=201,
+    body=NewSubscription,
+    answer=PushSubscription,
+    raises=(Conflict,),
+)
+async def subscribe(call: Call) -> dict[str, Any]:
+    """Be pushed to in this browser, for as long as one is signed in here. Again is the same."""
+    ends = call.body["expirationTime"]
+    return await call.contexts.push_subscriptions.add(
+        call.user,
+        call.identity.sid,
+        Target(call.body["endpoint"], **call.body["keys"]),
+        None if ends is None else of_ms(int(ends)),
+    )
+
+
+@route("DELETE", "/notifications/subscriptions/{id}", SIGNED_IN, status=204, raises=(NotFound,))
+async def unsubscribe(call: Call) -> None:
+    """Be pushed to no more in one of one's browsers."""
+    await call.contexts.push_subscriptions.remove(call.user, call.path("id"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from typing import Any, ClassVar
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from fittracker.errors import PreconditionFailed
 from fittracker.preferences import VISIBILITIES, whole
 from fittracker.zones import MOST_ROWS
 from handlers.endpoint import Call, Reply
-from handlers.fields import Choice, Day, Flag, Id, Moment, Number, Text, TimeZone, Whole
+from handlers.fields import Choice, Clock, Day, Flag, Id, Moment, Number, Text, TimeZone, Whole
 from handlers.routes import SIGNED_IN, route
 
 
@@ -96,6 +98,22 @@ class Notifications(Schema):
     chat = fields.Nested(Channels)
 
 
+class QuietHours(Schema):
+    """From one time of the day to another in one's own zone, over midnight where `from` is the later one."""
+
+    class Meta:
+        """`from` is a word of Python, so the field has to be declared by its name."""
+
+        include: ClassVar = {"from": Clock(required=True)}
+
+    to = Clock(required=True)
+
+    @validates_schema
+    def _differ(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("from") == data.get("to"):
+            raise ValidationError("must differ from `from`", "to")
+
+
 class Privacy(Schema):
     """Who may see it: `public`, everybody who is signed in; `followers`, also those who follow one.
 
@@ -112,6 +130,7 @@ class Privacy(Schema):
 class Preferences(Schema):
     """How one wants it; what is left out stays as it is.
 
+    In `quiet_hours` nothing is pushed or mailed but what is about security; null for none.
     `alerts` is replaced as a whole; `notifications` and `privacy` change cell by cell, and are answered with
     every cell. The time zone belongs to the profile.
     """
@@ -120,6 +139,7 @@ class Preferences(Schema):
     units = Choice("metric", "imperial")
     language = fields.String(validate=validate.Regexp(r"^[a-z]{2}(-[A-Z]{2})?\Z"))
     notifications = fields.Nested(Notifications)
+    quiet_hours = fields.Nested(QuietHours, allow_none=True)
     privacy = fields.Nested(Privacy)
 
 

@@ -65,7 +65,9 @@ def _preferences(present: Mapping[str, Any], offered: PreferencesRow | None) -> 
     if offered is None:
         return {}
     built = msgspec.to_builtins(offered)
-    found = gaps(present, {name: built.get(name) for name in ("alerts", "units", "language")})
+    found = gaps(present, {name: built.get(name) for name in ("alerts", "units", "language", "quiet_hours")})
+    if offered.quiet_hours and offered.quiet_hours.begin == offered.quiet_hours.end:
+        raise Invalid("The quiet hours begin when they end.")
     privacy = gaps(present.get("privacy", {}), offered.privacy)
     if not PRIVACY.keys() >= privacy.keys():
         raise Invalid("The preferences hold a field that nobody knows.")

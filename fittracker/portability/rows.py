@@ -31,6 +31,8 @@ LONGEST_RR_MS: Final = 10_000
 MOST_BATCH_BYTES: Final = BATCH_BYTES + (1 << 20)
 """One sample more than fits is in the largest batch that is written."""
 
+CLOCK: Final = r"^([01]\d|2[0-3]):[0-5]\d\Z"
+
 Short = Annotated[str, Meta(min_length=1, max_length=100)]
 Bpm = Annotated[int, Meta(ge=0, le=300)]
 Number = Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -105,6 +107,13 @@ class AlertsRow(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     lost_s: Annotated[float, Meta(ge=1, le=300)] | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class QuietHoursRow(msgspec.Struct, forbid_unknown_fields=True, rename={"begin": "from", "end": "to"}):
+    """Two times of the day."""
+
+    begin: Annotated[str, Meta(pattern=CLOCK)]
+    end: Annotated[str, Meta(pattern=CLOCK)]
+
+
 class PreferencesRow(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What somebody has set; see `fittracker.preferences`."""
 
@@ -113,6 +122,7 @@ class PreferencesRow(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[A-Z]{2})?\Z")] | None = None
     notifications: dict[str, dict[str, bool]] = {}
     privacy: dict[str, Literal["public", "private"]] = {}
+    quiet_hours: QuietHoursRow | None = None
 
 
 class ZoneRow(msgspec.Struct, forbid_unknown_fields=True):

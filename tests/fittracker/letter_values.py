@@ -54,9 +54,14 @@ PLAIN: Final[Mapping[str, Any]] = {
     "first": "2026-11-16",
     "last": "2026-11-22",
     "now": WEEK,
+    "news": [{"text": "Bert liked your post", "at": "2026-11-24T09:00:00.000Z"}],
+    "count": 12,
+    "more": 2,
 }
-FREE: Final = ("device", "address", "other", "place", "number", "lines")
+FREE: Final = ("device", "address", "other", "place", "number", "lines", "news")
 """What people or their devices may have written."""
+LISTS: Final = ("lines", "news")
+"""Of these the `text` of each."""
 HOSTILE: Final = {
     "html": '"><script>alert(1)</script><img src=x onerror=alert(1)><!-- <b>',
     "template": "{{7*7}}{% raw %}${7*7}#{7*7}",
@@ -81,5 +86,5 @@ def hostile(template: str, text: str) -> dict[str, Any]:
     """The same with this text wherever somebody may have written something."""
     values = plain(template)
     for name in set(FREE) & set(values):
-        values[name] = [{"text": text, "amount": 1}] if name == "lines" else text
+        values[name] = [{**each, "text": text} for each in PLAIN[name]] if name in LISTS else text
     return values

@@ -74,9 +74,15 @@ GOOD: dict[str, dict[str, Any]] = {
         "alerts": {"high": 170},
         "notifications": {"social": {"mail": True}},
         "privacy": {"map": "public"},
+        "quiet_hours": {"from": "22:00", "to": "07:00"},
     },
     "POST /users/me/blocks": {"user": "f" * 24},
     "POST /notifications/read": {"ids": ["f" * 24], "all": False},
+    "POST /notifications/subscriptions": {
+        "endpoint": "https://push.example.org/abc",
+        "keys": {"p256dh": "B" + "x" * 86, "auth": "y" * 22},
+        "expirationTime": 1_900_000_000_000,
+    },
     "POST /users/{id}/report": {"reason": "spam", "text": "Buy\nthis"},
     "POST /users/me/measurements": {
         "kind": "weight",

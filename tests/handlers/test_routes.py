@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from fittracker.ids import new_id
 from handlers.endpoint import ROUTE
 from handlers.openapi import PREFIX
 from handlers.rest import MODULES
@@ -132,6 +133,13 @@ async def a_measurement(api: Api, owner: Person) -> str:
     return str((await owner.post("/users/me/measurements", {"kind": "ftp", "value": 250})).data["id"])
 
 
+async def a_push_subscription(api: Api, owner: Person) -> str:
+    """A browser of the owner's, whose server had a key once."""
+    made = {"_id": new_id(), "user": owner.id, "fingerprint": owner.id, "host": "push.example.org"}
+    await api.contexts.database.push_subscriptions.insert_one(made)
+    return str(made["_id"])
+
+
 async def themselves(api: Api, owner: Person) -> str:
     """The owner."""
     return owner.id
@@ -211,6 +219,7 @@ FOREIGN: dict[str, Make] = {
     "/users/{id}": somebody_hidden,
     "/users/{id}/avatar": somebody_hidden_with_a_picture,
     "/users/me/blocks/{id}": somebody_blocked,
+    "/notifications/subscriptions/{id}": a_push_subscription,
     "/users/{id}/report": themselves,
     "/users/me/measurements/{id}": a_measurement,
     "/users/{id}/measurements": themselves,
