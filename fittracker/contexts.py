@@ -352,7 +352,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
             room_log=ground.room_log,
             forums=_forums(seats, conversations, coaching),
             conversations=conversations,
-            notifications=notifications,
+            notifications=notifying.notifications,
             announcer=ground.announcer,
             control=ground.control,
             clock=clock,
