@@ -29,6 +29,7 @@ _BECAUSE: Final = MappingProxyType(
         "social": "you want news from people you know by mail",
         "coaching": "you want news from your coaching by mail",
         "challenge": "you want news of challenges by mail",
+        "chat": "you want news from your conversations by mail",
     }
 )
 UNKNOWN: Final = "–"

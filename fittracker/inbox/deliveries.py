@@ -18,7 +18,7 @@ from fittracker.mongo import Database, Document, Session
 
 Channel = Literal["push", "mail"]
 
-MAILED: Final = frozenset({"social", "coaching", "challenge"})
+MAILED: Final = frozenset({"social", "coaching", "challenge", "chat"})
 """The kinds that are mailed from the inbox. All others have mails of their own, sent by who causes them."""
 LEASE: Final = timedelta(seconds=60)
 KEPT: Final = timedelta(days=2)

@@ -28,6 +28,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "session.invited": "{who} invited you to a coaching session",
         "session.started": "A coaching session of yours has started",
         "session.ended": "A coaching session of yours has ended",
+        "session.stop": "{who} asks you to stop",
         "session.cancelled": "A coaching session of yours was cancelled",
         "challenge.invited": "{who} invited you to a challenge",
         "challenge.joined": "{who} joined your challenge",
@@ -49,6 +50,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "social": "News from people you know",
         "coaching": "News from your coaching",
         "challenge": "News about a challenge",
+        "chat": "News in a conversation",
     }
 )
 """One for each kind of `fittracker.preferences.NOTIFICATIONS`."""

@@ -22,6 +22,7 @@ PUSHES: Final[Mapping[str, Rule]] = {
     # About what goes on at the moment: in the morning it would be about something that is over.
     "coaching": "dropped",
     "challenge": "waits",
+    "chat": "waits",
 }
 """What becomes of a push in quiet hours. Mails wait; sockets show everything at once."""
 _STEP: Final = timedelta(seconds=1)
