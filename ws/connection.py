@@ -45,6 +45,7 @@ class Connection:
         "_pending",
         "_writer",
         "address",
+        "analyses",
         "busy",
         "commands",
         "controls",
@@ -97,6 +98,7 @@ class Connection:
         """Whether it is about to be closed: what it is still owed it gets, what it says is not heard."""
         self.rooms: list[str] = []
         self.feeds: Any = None  # made by the first hr.open; a watcher never needs it
+        self.analyses: Any = None  # likewise, by form.open
         self.opened = self.heard = self.pinged = now
         self.expires: float | None = None
         self.expiring_told = False
@@ -195,7 +197,7 @@ class Connection:
     def retire(self) -> None:
         """The socket is gone. The wheel holds this object a little longer, but not what hung on it."""
         self.open = False
-        self.feeds = self._held = self._pending = None
+        self.feeds = self.analyses = self._held = self._pending = None
         error = self.socket.exception()
         if error is not None:
             # Its frames hold the socket, and the socket holds it: that would wait for the collector.

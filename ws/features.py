@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ws import chat, coaching, heart, notifications, rooms, session, social
+from ws import chat, coaching, form, heart, notifications, rooms, session, social
 from ws.registry import Registry
 
-FEATURES = (session, rooms, heart, notifications, chat, coaching, social)
+FEATURES = (session, rooms, heart, notifications, chat, coaching, social, form)
 
 
 def registry() -> Registry:

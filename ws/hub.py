@@ -40,6 +40,7 @@ class Attendance(Protocol):
 
 
 TELEMETRY = b"t"
+NEWEST = b"n"
 EVENT = b"e"
 SAID = b"d"
 """An event of a room's log, as Redis itself publishes it; its key is `<epoch> <number>`."""
@@ -175,6 +176,21 @@ class Hub:
         if room is not None:
             room.hear(key, self._loop.time())
             room.gather(key, Outgoing(payload), self._loop, self._tick, self._longest_tick)
+
+    def newest(self, name: str, key: str, outgoing: Outgoing) -> None:
+        """Of what has this `key` a slow reader gets the newest; to everybody in the room, on every worker.
+
+        Not as telemetry, nothing follows from it when no more comes.
+        """
+        self.deliver_newest(name, key, outgoing)
+        if self._bus.listened(name):
+            self._bus.publish(name, NEWEST, key, outgoing.payload)
+
+    def deliver_newest(self, name: str, key: str, outgoing: Outgoing) -> None:
+        """The same, to the members on this worker only."""
+        room = self.rooms.get(name)
+        if room is not None:
+            room.gather(key, outgoing, self._loop, self._tick, self._longest_tick)
 
     def publish(self, name: str, outgoing: Outgoing, *, about: str = "") -> None:
         """An event to everybody in the room, on every worker. `about`: the athlete whose stream it ends."""

@@ -129,11 +129,13 @@ class Orders:
             await self._look_at_all(user)
 
     def _part(self, room: str, user: str) -> None:
-        """Somebody is out of a room: they neither hear what is said there, nor is their heart shown."""
+        """Somebody is out of a room: they neither hear what is said there, nor is anything of them shown."""
         for connection in self._hub.of_user(user):
             self._hub.leave(connection, room)
             for feed in connection.feeds or ():
                 feed.leave(room)
+            for watched in connection.analyses or ():
+                watched.leave(room)
 
     async def _look_at_all(self, user: str) -> None:
         """Somebody left a session: those who saw them, or whom they saw, because of it see them no more."""

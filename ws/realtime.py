@@ -25,7 +25,7 @@ from fittracker.telemetry import Telemetry
 from ws.broker import Broker
 from ws.connection import Connection
 from ws.frames import Close, Outgoing, decoders, event
-from ws.hub import RENEWED, SAID, TELEMETRY, Hub
+from ws.hub import NEWEST, RENEWED, SAID, TELEMETRY, Hub
 from ws.orders import Orders
 from ws.presence import Presence
 from ws.readers import Readers
@@ -262,6 +262,8 @@ class Realtime:
     def _deliver(self, room: str, kind: bytes, key: str, payload: bytes) -> None:
         if kind == TELEMETRY:
             self.hub.deliver_telemetry(room, key, payload)
+        elif kind == NEWEST:
+            self.hub.deliver_newest(room, key, Outgoing(payload))
         elif kind == SAID:
             self.readers.hear(room, _place(key), payload)
         elif kind == RENEWED:

@@ -49,8 +49,9 @@ def _row(command: Command) -> str:
 
 def _code(shape: shapes.StructType) -> str:
     fields = ", ".join(_field(each) for each in shape.fields)
+    array = shape.array_like
     # A bar would end the cell even inside backticks.
-    return f"`{{{fields}}}`".replace("|", "\\|")
+    return (f"`[{fields}]`" if array else f"`{{{fields}}}`").replace("|", "\\|")
 
 
 def _who(command: Command) -> str:

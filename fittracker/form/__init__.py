@@ -4,9 +4,20 @@
 limits, and how far it can be trusted.
 """
 
-from fittracker.form.analysis import Analysis, Summary
+from fittracker.form.analysis import Analysis, FormSummary
 from fittracker.form.exercises import EXERCISES, Exercise
 from fittracker.form.findings import Event, Fault, Hold, Rep
 from fittracker.form.skeleton import MODELS, Point
 
-__all__ = ["EXERCISES", "MODELS", "Analysis", "Event", "Exercise", "Fault", "Hold", "Point", "Rep", "Summary"]
+__all__ = [
+    "EXERCISES",
+    "MODELS",
+    "Analysis",
+    "Event",
+    "Exercise",
+    "Fault",
+    "FormSummary",
+    "Hold",
+    "Point",
+    "Rep",
+]

@@ -31,7 +31,7 @@ TELL_HOLD_S: Final = 5.0
 NOTHING: Final = ()
 
 
-class Summary(Struct):
+class FormSummary(Struct):
     """What an analysis came to.
 
     `reps` counts on from `count_from`. `short`: movements that did not go far enough to count. `faults`: by
@@ -151,15 +151,16 @@ class Analysis:
     def _end(self, t: float, pose: Pose, turn: Turn, found: list[Event]) -> None:
         """A movement has ended: count it, or say why not."""
         during, self._during = self._during, {}
-        depth, difference = self.exercise.depth, self._movement.difference
-        joint = depth.joint if depth else "hip"
+        exercise, difference = self.exercise, self._movement.difference
+        depth = exercise.depth if exercise.measures_depth(pose.view) else None
+        joint = exercise.depth.joint if exercise.depth else "hip"
+        timed = exercise.measures_tempo(pose.view)
         peak = round(turn.peak, 1)
         if not turn.complete:
             self._short += 1
-            target = self.exercise.target
-            self._tell(Fault(t, "incomplete", joint, peak, target, "info", pose.view), found)
+            self._tell(Fault(t, "incomplete", joint, peak, exercise.target, "info", pose.view), found)
             return
-        lost = deductions(turn, depth, difference, during)
+        lost = deductions(turn, depth, difference, during, timed=timed)
         if depth is not None and "shallow_depth" in lost:
             self._tell(Fault(t, "shallow_depth", joint, peak, depth.least, "warn", pose.view), found)
         if difference is not None and "asymmetry" in lost:
@@ -170,7 +171,7 @@ class Analysis:
             t=t,
             count=self.reps,
             depth_deg=peak,
-            tempo_s=self._tempo(turn),
+            tempo_s=self._tempo(turn) if timed else [None, None, None],
             score=max(0, 100 - sum(lost.values())),
             deductions=lost,
             view=pose.view,
@@ -208,10 +209,10 @@ class Analysis:
 
     # -- the end -------------------------------------------------------------------------------------
 
-    def summary(self) -> Summary:
+    def summary(self) -> FormSummary:
         """What it came to so far."""
         means = self._means
-        return Summary(
+        return FormSummary(
             reps=self.reps,
             short=self._short,
             faults=dict(self._faults),

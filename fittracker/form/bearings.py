@@ -41,7 +41,7 @@ class Bearings:
         share = elapsed_s / (elapsed_s + MEMORY_S)
         if not self._world:
             self._look(pose, share)
-        pose.view = self.view
+        pose.view, pose.broad = self.view, self._breadth
         heading = pose.heading()
         if heading is not None:
             size = hypot(*heading)

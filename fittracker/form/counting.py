@@ -12,6 +12,8 @@ from fittracker.form.repetition import Cycle, Turn
 from fittracker.form.skeleton import Measured
 from fittracker.form.smoothing import GAP_S, OneEuro
 
+LINGER_S: Final = 0.3
+"""A side that is hidden for no longer than this is thought to be where it was, while the other is seen."""
 TOGETHER: Final = 0.5
 """Two arms that move for this share of the shorter movement at the same time make one repetition."""
 
@@ -51,15 +53,37 @@ class Side:
         self._smooth.forget()
 
 
+class Sides:
+    """Left and right, where either may be out of sight for a moment without a leap of what both mean."""
+
+    __slots__ = ("_left", "_right")
+
+    def __init__(self) -> None:
+        self._left = self._right = (0.0, -LINGER_S)
+
+    def take(self, now_s: float, left: Measured, right: Measured) -> tuple[Measured, Measured]:
+        """Both bends; one that is not seen as it was a moment ago."""
+        if left is not None:
+            self._left = (left, now_s)
+        elif now_s - self._left[1] < LINGER_S:
+            left = self._left[0]
+        if right is not None:
+            self._right = (right, now_s)
+        elif now_s - self._right[1] < LINGER_S:
+            right = self._right[0]
+        return left, right
+
+
 class Movement:
     """All signals of one exercise. `signal` is how far it has gone (degrees), None where that is not seen."""
 
-    __slots__ = ("_drop", "_even", "_exercise", "_sides", "difference", "signal")
+    __slots__ = ("_both", "_drop", "_even", "_exercise", "_sides", "difference", "signal")
 
     def __init__(self, exercise: Exercise) -> None:
         self._exercise = exercise
         self._sides = tuple(Side(exercise) for _ in range(2 if exercise.alone else 1))
         self._drop = Foreshortened(exercise.drop[1]) if exercise.drop else None
+        self._both = Sides()
         self._even = Difference()
         self.signal: Measured = None
         self.difference: Measured = None
@@ -76,8 +100,8 @@ class Movement:
         if self._exercise.alone:
             raw: tuple[Measured, ...] = (left, right)
         else:
-            raw = (self._whole(pose, elapsed_s, left, right),)
-            if pose.view in self._exercise.even:
+            raw = (self._whole(now_s, elapsed_s, pose, left, right),)
+            if self._exercise.twins and pose.view == "3d":
                 self._even.push(now_s, left, right, self._sides[0].cycle.moving)
         ended = [
             turn
@@ -92,7 +116,7 @@ class Movement:
     def forget(self) -> None:
         """Nobody watched for a while."""
         self.signal = None
-        self._even = Difference()
+        self._both, self._even = Sides(), Difference()
         for side in self._sides:
             side.forget()
 
@@ -102,7 +126,9 @@ class Movement:
             return None, None
         return exercise.sides[0](pose), exercise.sides[1](pose)
 
-    def _whole(self, pose: Pose, elapsed_s: float, left: Measured, right: Measured) -> Measured:
+    def _whole(self, now_s: float, elapsed_s: float, pose: Pose, left: Measured, right: Measured) -> Measured:
+        if left is not None or right is not None:
+            left, right = self._both.take(now_s, left, right)
         seen = self._exercise.whole(left, right)
         if self._exercise.drop is None or self._drop is None or pose.view != "front":
             return seen
@@ -124,7 +150,7 @@ class Movement:
         return False
 
     def _compare(self, pose: Pose, turn: Turn) -> Measured:
-        if pose.view not in self._exercise.even:
+        if not self._exercise.twins or pose.view != "3d":
             return None
         if not self._exercise.alone:
             return self._even.take()

@@ -12,7 +12,6 @@ from fittracker.form.rules import (
     BACK_LEAN_SQUAT,
     CURL_DEPTH,
     ELBOW_FLARE,
-    FRONTAL,
     HIPS_HIGH,
     HIPS_LOW,
     HIPS_LOW_DEADLIFT,
@@ -61,9 +60,19 @@ class Exercise:
     """It is done along the ground: what is done upright is not it."""
     drop: tuple[Callable[[Pose], float | None], float] | None = None
     """From the front: the height that shows the bend (foreshortening.py), and degrees for each of it."""
-    even: tuple[View, ...] = ()
-    """From where left and right can be compared."""
+    twins: bool = True
+    """Left and right do the same, and can be compared in space."""
     rules: tuple[Rule, ...] = ()
+
+    def measures_depth(self, view: View) -> bool:
+        """Whether a repetition seen from there can be called shallow; from the front a bend is only
+        estimated."""
+        return self.depth is not None and view != "front"
+
+    def measures_tempo(self, view: View) -> bool:
+        """Whether its parts can be timed. Arms that bend towards a camera seem to leap from straight to
+        bent."""
+        return view != "front" or self.drop is not None
 
 
 def _further(left: Measured, right: Measured) -> Measured:
@@ -86,7 +95,6 @@ EXERCISES: Final[dict[Name, Exercise]] = {
             target=70,
             depth=SQUAT_DEPTH,
             drop=(Pose.leg_height, 2.0),
-            even=("3d",),
             rules=(KNEE_OVER_TOE_SQUAT, BACK_LEAN_SQUAT),
         ),
         Exercise(
@@ -95,6 +103,7 @@ EXERCISES: Final[dict[Name, Exercise]] = {
             whole=_further,
             rest=40,
             target=65,
+            twins=False,
             depth=LUNGE_DEPTH,
             drop=(Pose.leg_height, 2.0),
             rules=(KNEE_OVER_TOE_LUNGE, BACK_LEAN_LUNGE),
@@ -103,11 +112,10 @@ EXERCISES: Final[dict[Name, Exercise]] = {
             name="pushup",
             sides=ELBOWS,
             rest=45,
-            target=65,
+            target=60,
             depth=PUSHUP_DEPTH,
             least_s=0.4,
             lying=True,
-            even=FRONTAL,
             rules=(HIPS_LOW, HIPS_HIGH, ELBOW_FLARE),
         ),
         Exercise(
@@ -117,7 +125,6 @@ EXERCISES: Final[dict[Name, Exercise]] = {
             target=50,
             from_afar=True,
             drop=(Pose.trunk_height, 1.0),
-            even=("3d",),
             rules=(HIPS_LOW_DEADLIFT, LEAN_BACK_DEADLIFT),
         ),
         Exercise(
@@ -129,7 +136,6 @@ EXERCISES: Final[dict[Name, Exercise]] = {
             depth=CURL_DEPTH,
             least_s=0.4,
             rising="concentric",
-            even=FRONTAL,
             rules=(LEAN_BACK, SWING),
         ),
         Exercise(
@@ -141,7 +147,6 @@ EXERCISES: Final[dict[Name, Exercise]] = {
             depth=PRESS_DEPTH,
             least_s=0.4,
             rising="concentric",
-            even=FRONTAL,
             rules=(LEAN_BACK,),
         ),
         Exercise(name="plank", sides=None, lying=True, rules=(HIPS_LOW, HIPS_HIGH)),

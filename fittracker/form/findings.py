@@ -17,9 +17,9 @@ class Rep(Struct, frozen=True, omit_defaults=True):
 
     `t`: when it ended, as the frames say (unix ms). `depth_deg`: how far the joint that counts was bent (for
     a press: stretched). `tempo_s`: eccentric, pause at the far end, concentric, in seconds; the first of a
-    deadlift that begins on the floor has no eccentric part, so null. `score`: 100 less `deductions`, which
-    says by the code of the fault how many points each took. `asymmetry_deg`: by how much one side went
-    further.
+    deadlift that begins on the floor has no eccentric part, so null, and arms seen from the front cannot be
+    timed at all. `score`: 100 less `deductions`, which says by the code of the fault how many points each
+    took. `asymmetry_deg`: by how much one side went further.
     """
 
     t: float

@@ -6,7 +6,7 @@ backwards. What needs to know where forwards is, or only means something from th
 
 from __future__ import annotations
 
-from math import acos, asin, atan2, degrees, hypot, sqrt
+from math import acos, atan2, degrees, dist, hypot, sqrt
 from typing import Final, Literal
 
 from fittracker.form.skeleton import (
@@ -45,11 +45,18 @@ Movement, fig. 4.1) over 0.21 of it: the shoulder points of pose models lie 0.73
 apart.
 """
 
+LEVEL_ARM: Final = 0.35
+"""An upper arm that points at the ground but for less than this share of it has no direction sideways."""
+
 
 class Pose:
-    """The joints of one frame; `ahead` is the horizontal unit vector (x, z) of where the body faces."""
+    """The joints of one frame.
 
-    __slots__ = ("ahead", "ankle", "hip", "joints", "shoulder", "view")
+    `view`, `broad` (see `breadth`) and `ahead`, the horizontal unit vector (x, z) of where the body faces,
+    are told by bearings.py, which remembers more than one frame.
+    """
+
+    __slots__ = ("ahead", "ankle", "broad", "hip", "joints", "shoulder", "view")
 
     def __init__(self, joints: Joints) -> None:
         self.joints = joints
@@ -57,6 +64,7 @@ class Pose:
         self.hip = between(joints[LEFT_HIP], joints[RIGHT_HIP])
         self.ankle = between(joints[LEFT_ANKLE], joints[RIGHT_ANKLE])
         self.view: View = "side"
+        self.broad = 0.0
         self.ahead: tuple[float, float] | None = None
 
     # -- where the camera is -------------------------------------------------------------------------
@@ -173,17 +181,35 @@ class Pose:
         return max(seen) if seen else None
 
     def flare(self) -> Measured:
-        """How far the elbows point away from the trunk, the further one. From the front, or in space."""
-        if self.view == "3d":
-            return self.upper_arm()
+        """How far the elbows point away from the trunk, the further one: 0 along it, 90 straight sideways.
+
+        Of a body that lies on its hands: what of the upper arm points at the ground is left out. From the
+        front, or in space.
+        """
         joints = self.joints
         left, right = joints[LEFT_SHOULDER], joints[RIGHT_SHOULDER]
         if left is None or right is None:
             return None
-        longest = UPPER_ARM * abs(left[0] - right[0])
-        elbows = ((left, joints[LEFT_ELBOW]), (right, joints[RIGHT_ELBOW]))
-        out = [abs(elbow[0] - shoulder[0]) for shoulder, elbow in elbows if elbow is not None]
-        return degrees(asin(min(max(out) / longest, 1.0))) if out and longest else None
+        arms = ((left, right, joints[LEFT_ELBOW]), (right, left, joints[RIGHT_ELBOW]))
+        out = [
+            flared
+            for shoulder, other, elbow in arms
+            if elbow is not None and (flared := self._flared(shoulder, other, elbow)) is not None
+        ]
+        return max(out) if out else None
+
+    def _flared(self, shoulder: Vector, other: Vector, elbow: Vector) -> Measured:
+        if self.view == "3d":
+            size = dist(shoulder, elbow)
+            out, along = _part(other, shoulder, elbow), _part(self.shoulder, self.hip, elbow, shoulder)
+        else:
+            size = UPPER_ARM * abs(shoulder[0] - other[0])
+            out = abs(elbow[0] - shoulder[0])
+            # Along the trunk is towards the camera, or away from it: what the arm lacks in the picture.
+            along = sqrt(max(size**2 - out**2 - (elbow[1] - shoulder[1]) ** 2, 0.0))
+        if hypot(out, along) < LEVEL_ARM * size:
+            return None
+        return degrees(atan2(max(out, 0.0), along))
 
     def hip_line(self) -> Measured:
         """How far the hips are bent out of the line from shoulders to ankles; upwards is positive.
@@ -213,8 +239,7 @@ class Pose:
             return None
         if self.view == "front":
             # Seen along its length a trunk that lies is shorter than the shoulders are broad.
-            breadth = self.breadth()
-            return breadth is not None and breadth > 1.0
+            return self.broad > 1.0
         return abs(shoulder[1] - far[1]) <= hypot(shoulder[0] - far[0], shoulder[2] - far[2])
 
     def leg_height(self) -> float | None:
@@ -231,6 +256,16 @@ class Pose:
             return None
         forwards = (high[0] - low[0]) * ahead[0] + (high[2] - low[2]) * ahead[1]
         return degrees(atan2(forwards, low[1] - high[1]))
+
+
+def _part(start: Vector | None, end: Vector | None, of: Vector, since: Vector | None = None) -> float:
+    """How much of the way to a point, from `end` or from `since`, goes in the direction from start to end."""
+    if start is None or end is None:
+        return 0.0
+    length = dist(start, end)
+    come = since or end
+    along = sum((b - a) * (p - c) for a, b, p, c in zip(start, end, of, come, strict=True))
+    return along / length if length else 0.0
 
 
 def between(one: Vector | None, other: Vector | None) -> Vector | None:

@@ -18,7 +18,7 @@
 | `swing` | curl | upper arms, away from the trunk | 35 | Chen and Yang 2020 |
 | `shallow_depth` | curl | elbow, furthest bend | 110 | Chen and Yang 2020 |
 | `shallow_depth` | press | elbow, furthest stretch (180 is straight) | 155 | ours |
-| `asymmetry` | squat, deadlift, push-up, curl, press | left less right, furthest bend | 15 | ours |
+| `asymmetry` | all but lunge and plank, in space only | left less right, furthest bend | 15 | ours |
 
 "Training half" means: between the classes of the first half of the labelled frames for that exercise, which
 were not used to measure the agreement with the labels (docs/form.md). "Ours" means that nobody was found who

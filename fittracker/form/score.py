@@ -27,15 +27,18 @@ HURRIED: Final = 10
 
 
 def deductions(
-    turn: Turn, depth: Depth | None, difference: Measured, faults: Mapping[str, Severity]
+    turn: Turn, depth: Depth | None, difference: Measured, faults: Mapping[str, Severity], *, timed: bool
 ) -> dict[str, int]:
-    """What the repetition lost, by code; `faults` are those told during it."""
+    """What the repetition lost, by code; `faults` are those told during it.
+
+    `depth` is None where it cannot be judged, `timed` False where its parts cannot be timed.
+    """
     lost = {code: COSTS[severity] for code, severity in faults.items()}
     if depth is not None and turn.peak < depth.least:
         least, most = SHALLOW
         lost["shallow_depth"] = max(least, min(round(depth.least - turn.peak), most))
     if difference is not None and difference > ASYMMETRY_DEG:
         lost["asymmetry"] = UNEVEN
-    if turn.out_s is not None and turn.out_s + turn.back_s < HURRIED_S:
+    if timed and turn.out_s is not None and turn.out_s + turn.back_s < HURRIED_S:
         lost["hurried"] = HURRIED
     return lost

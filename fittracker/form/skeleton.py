@@ -35,7 +35,7 @@ JOINTS: Final = 19
 
 
 class Point(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
-    """`[x, y, z?, visibility?]`; z is None where the model has none, visibility 0 to 1, None for unknown."""
+    """Where a joint is; z null where the model has none, visibility 0 to 1, null where it is unknown."""
 
     x: float
     y: float

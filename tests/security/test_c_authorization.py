@@ -26,6 +26,7 @@ from tests.handlers.api import Api
 from tests.house import House, open_house
 from tests.peer import Peer, connect
 from tests.people import Person
+from tests.ws.filmed import opened, squats
 from tests.ws.heart_rate import Strap, samples, strap
 from ws.features import registry
 
@@ -59,6 +60,7 @@ class Things:
     lesson: str = NEVER
     guest: str = NEVER
     post: str = NEVER
+    analysis: str = NEVER
 
     @property
     def rooms(self) -> list[str]:
@@ -93,6 +95,10 @@ def _feedback(session: str, to: str) -> list[dict[str, Any]]:
     return [{"session": session, "to": to, **said}]
 
 
+def _filming() -> dict[str, Any]:
+    return {"exercise": "squat", "model": "coco17"}
+
+
 NAMED: dict[tuple[str, str], Bodies] = {
     ("room.join", "room"): lambda of: [{"room": each} for each in of.rooms],
     ("room.members", "room"): lambda of: [{"room": each} for each in of.rooms],
@@ -104,6 +110,9 @@ NAMED: dict[tuple[str, str], Bodies] = {
     ("hr.open", "session"): lambda of: [{"stream": str(uuid4()), "session": of.session}],
     ("hr.push", "stream"): lambda of: [{"stream": of.stream, "samples": samples(2)}],
     ("hr.close", "stream"): lambda of: [{"stream": of.stream}],
+    ("form.open", "session"): lambda of: [_filming() | {"session": of.session}],
+    ("form.push", "analysis"): lambda of: [{"analysis": of.analysis, "frames": squats(1)[:2]}],
+    ("form.close", "analysis"): lambda of: [{"analysis": of.analysis}],
     ("chat.send", "room"): lambda of: [_said(each) for each in of.talking],
     ("chat.send", "reply_to"): lambda of: [_said(of.talking[1]) | {"reply_to": of.message}],
     ("chat.history", "room"): lambda of: [{"room": each} for each in of.talking],
@@ -133,6 +142,12 @@ PLAIN = {
     ("hr.open", "device"),
     ("hr.open", "sport"),
     ("hr.push", "samples"),
+    ("form.open", "exercise"),
+    ("form.open", "model"),
+    ("form.open", "aspect"),
+    ("form.open", "space"),
+    ("form.open", "count_from"),
+    ("form.push", "frames"),
     ("chat.send", "text"),
     ("chat.send", "client_id"),
     ("chat.edit", "text"),
@@ -200,6 +215,7 @@ class Scene:
             notification=entry["_id"],
             lesson=await people.lesson(self.owner, [guest]),
             guest=guest.id,
+            analysis=await opened(self.peer, session=session),
         )
         # For followers, of whom there are none.
         post = await people.contexts.social.posts.create(self.owner.id, "A run.", None, "followers")

@@ -3,8 +3,8 @@
 `python -m tests.fittracker.form.labelled ../shared/data/pose` prints the tables of docs/form.md.
 
 The first half of each table, in its own order, was used to set limits; the second half measures. Halves and
-not random frames: neighbours in these tables are nearly the same picture, and a random half would be tested on
-what it was trained on. Even so both halves come from the same few videos, perhaps of the same people.
+not random frames: neighbours in these tables are nearly the same picture, and a random half would be tested
+on what it was trained on. Even so both halves come from the same few videos, perhaps of the same people.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from fittracker.form.skeleton import MODELS, Point, joints
 from fittracker.form.watching import judge
 
 ASPECT = 16 / 9
-"""The tables do not say how broad their pictures were. With this the limbs keep their lengths (a spread of 12 %
-in the lunge table, 33 % with square pictures), and it is what such cameras record."""
+"""The tables do not say how broad their pictures were. With this the limbs keep their lengths (a spread of 12
+% in the lunge table, 33 % with square pictures), and it is what such cameras record."""
 
 LANDMARKS = {
     "nose": 0,
@@ -176,8 +176,8 @@ def form(folder: Path, exercise: str, *, training: bool = False) -> Agreement:
 def stages(folder: Path) -> Iterator[Agreement]:
     """Agreement on up and down, further evidence: no limit was set with these.
 
-    `down` is a bend beyond the middle between `rest` and `target`, where a movement certainly is neither up nor
-    only beginning.
+    `down` is a bend beyond the middle between `rest` and `target`, where a movement certainly is neither up
+    nor only beginning.
     """
     for file in ("squat-updown-test.csv", "squat-updown-video2.csv", "squat-updown-video4.csv"):
         yield compare(file, ("up", "down"), list(_series(folder / file)))
@@ -210,7 +210,7 @@ def _series(path: Path) -> Iterator[tuple[str, str]]:
 if __name__ == "__main__":
     where = Path(sys.argv[1])
     for each in TABLES:
-        print("training", form(where, each, training=True))  # noqa: T201
-        print("held out", form(where, each))  # noqa: T201
+        print("training", form(where, each, training=True))
+        print("held out", form(where, each))
     for stage in stages(where):
-        print(stage)  # noqa: T201
+        print(stage)
