@@ -79,7 +79,8 @@ with shins at the 40 degrees above, and 5 for the error of a pose model, that is
 KNEE_OVER_TOE_LUNGE: Final = Rule("knee_over_toe", "knee", Pose.front_shin_lean, 20, SIDEWAYS, (60, 400))
 """The shin in front leans more than 20 degrees forwards, in a lunge.
 
-Between the classes of the first half of the lunge table, the best cut of which is 19.4.
+The best cut through the first half of the lunge table is 19.6; half of the good frames there lean by less
+than 11, half of the others by more than 27.
 """
 
 BACK_LEAN_LUNGE: Final = Rule("back_lean", "hip", Pose.trunk_lean, 30, SIDEWAYS, (60, 400), severity="info")
@@ -89,13 +90,15 @@ it (Farrokhi et al. 2008, J Orthop Sports Phys Ther 38:403)."""
 HIPS_LOW: Final = Rule("hips_low", "hip", Pose.hip_sag, 8, SIDEWAYS, margin=3)
 """The hips hang more than 8 degrees below the line from shoulders to ankles, in a push-up or plank.
 
-Between the classes of the first half of the plank table, where good planks are 10 to 28 degrees above that
-line and low ones 14 to 21 below: the nearer end of the gap, as a straight body is at 0.
+Between the classes of the first half of the plank table: good planks are 10 to 28 degrees above that line
+there, and of the low ones 39 in 40 hang 15 or more below it. Nearer to those, as a straight body is at 0.
 """
 
 HIPS_HIGH: Final = Rule("hips_high", "hip", Pose.hip_line, 40, SIDEWAYS)
-"""The hips are more than 40 degrees above that line. Between the classes, likewise: high ones are from 58
-on."""
+"""The hips are more than 40 degrees above that line.
+
+Between the classes, likewise: good planks end at 28, and of the high ones 39 in 40 are above 59.
+"""
 
 ELBOW_FLARE: Final = Rule("elbow_flare", "shoulder", Pose.flare, 70, FRONTAL, (60, 400))
 """The upper arms point more than 70 degrees away from the trunk, in a push-up.
@@ -118,9 +121,8 @@ enough."""
 LEAN_BACK: Final = Rule("lean_back", "hip", Pose.trunk_lean_back, 15, SIDEWAYS)
 """The trunk leans more than 15 degrees backwards, in a curl or press.
 
-Between the classes of the first half of the curl table, where it leans back by 3 degrees at most in nine of
-ten good frames, and by 23 or more in nine of ten that are labelled as leaning back; the best cut is 18. For
-presses it is taken over: it is the same posture.
+Between the classes of the first half of the curl table: good frames lean back by 3.4 degrees at most, those
+labelled as leaning back by 18 at least. For presses it is taken over: it is the same posture.
 """
 
 SWING: Final = Rule("swing", "shoulder", Pose.upper_arm, 35, SIDEWAYS)

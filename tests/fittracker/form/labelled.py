@@ -25,7 +25,7 @@ from fittracker.form.watching import judge
 
 ASPECT = 16 / 9
 """The tables do not say how broad their pictures were. With this the limbs keep their lengths (a spread of 12
-% in the lunge table, 33 % with square pictures), and it is what such cameras record."""
+% of the shins in the lunge table, 25 % with square pictures), and it is what such cameras record."""
 
 LANDMARKS = {
     "nose": 0,
@@ -121,13 +121,14 @@ class Agreement:
         return max(rows.values()) / self.confusion.total()
 
     def __str__(self) -> str:
+        """Its row in the table of docs/form.md."""
         rows = "; ".join(
-            f"{said}: " + " ".join(f"{found} {self.confusion[said, found]}" for found in self.classes)
+            f"{said}: " + ", ".join(str(self.confusion[said, found]) for found in self.classes)
             for said in self.classes
         )
         return (
-            f"{self.name:24} {self.confusion.total():4} balanced {self.balanced:.3f} "
-            f"accuracy {self.accuracy:.3f} majority {self.majority:.3f} | {rows}"
+            f"| {self.name} | {self.confusion.total()} | {self.balanced:.3f} | {self.accuracy:.3f} "
+            f"| {self.majority:.3f} | {rows} |"
         )
 
 
@@ -210,7 +211,7 @@ def _series(path: Path) -> Iterator[tuple[str, str]]:
 if __name__ == "__main__":
     where = Path(sys.argv[1])
     for each in TABLES:
-        print("training", form(where, each, training=True))
-        print("held out", form(where, each))
+        print("  set with:", form(where, each, training=True))
+        print(form(where, each))
     for stage in stages(where):
         print(stage)
