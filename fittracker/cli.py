@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "docs": "docs",
         "inspect": "inspect",
         "replay": "replay",
+        "say": "say",
         "serve": "serve",
         "vapid-key": "vapid_key",
         "watch": "watch",

@@ -274,7 +274,7 @@ class Client:
         while True:
             yield await self._inbox.take(lambda _event: True)
 
-    async def expect(self, kind: str, *, timeout: float = 10.0, **fields: Any) -> Event:  # noqa: ASYNC109
+    async def expect(self, kind: str, /, *, timeout: float = 10.0, **fields: Any) -> Event:  # noqa: ASYNC109
         """The next event of this type whose payload has these values; others stay for later.
 
         It may have come already. `room` is looked for in the event itself where the payload has none.

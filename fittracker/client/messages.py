@@ -180,8 +180,8 @@ PAYLOADS: Final[Mapping[str, type[msgspec.Struct]]] = MappingProxyType(
 class Event(msgspec.Struct):
     """What the server said of its own accord.
 
-    `data` is one of the classes above for the types they name, and a plain dict for all others. `seq` and
-    `epoch` are there on durable events only; `at` is RFC 3339.
+    `data` is one of the classes above for the types they name, and a plain dict for all others. `id`, `seq`
+    and `epoch` are there on durable events only; `at` is RFC 3339.
     """
 
     type: str
@@ -190,6 +190,7 @@ class Event(msgspec.Struct):
     seq: int | None = None
     epoch: str | None = None
     at: str | None = None
+    id: str | None = None
 
     def get(self, name: str, default: Any = None) -> Any:
         """A field of the payload, whatever its form."""
@@ -216,7 +217,8 @@ class Envelope(msgspec.Struct):
     """Any frame from the server; `data` is still encoded."""
 
     type: str
-    id: int | None = None
+    id: int | str | None = None
+    """Of a result the number of its command, of a durable event its own id."""
     data: msgspec.Raw = msgspec.Raw()
     error: ErrorBody | None = None
     room: str | None = None
@@ -266,7 +268,8 @@ class Codec:
     def event(self, envelope: Envelope) -> Event:
         """An event with its payload typed."""
         data = payload(envelope.type, self.data(envelope))
-        return Event(envelope.type, data, envelope.room, envelope.seq, envelope.epoch, envelope.at)
+        number = envelope.id if isinstance(envelope.id, str) else None
+        return Event(envelope.type, data, envelope.room, envelope.seq, envelope.epoch, envelope.at, number)
 
 
 def payload(kind: str, data: dict[str, Any]) -> Any:

@@ -73,7 +73,7 @@ class Wire:
     def _hear(self, payload: str | bytes) -> None:
         envelope = self._codec.decode(payload)
         if envelope.type == "result":
-            future = self._answers.pop(envelope.id or 0, None)
+            future = self._asked(envelope)
             if future is not None and not future.done():
                 future.set_result(self._codec.data(envelope))
         elif envelope.type == "error":
@@ -86,9 +86,13 @@ class Wire:
         if envelope.id is None:
             self._on_refusal(body)
             return
-        future = self._answers.pop(envelope.id, None)
+        future = self._asked(envelope)
         if future is not None and not future.done():
             future.set_exception(CommandError(body))
+
+    def _asked(self, envelope: Envelope) -> asyncio.Future[Answer] | None:
+        """Who waits for this answer, if somebody does."""
+        return self._answers.pop(envelope.id, None) if isinstance(envelope.id, int) else None
 
     async def call(self, kind: str, data: Any, timeout_s: float) -> Answer:
         """Send a command and wait for its result.

@@ -14,6 +14,9 @@ from fittracker.commands.figures import curve
 
 CURVE: Final = 40
 LEAST_BPM: Final = 20
+LINES: Final = 5
+"""So many of the things that were said are shown."""
+SAYINGS: Final = frozenset({"chat.message", "session.cue", "session.feedback"})
 COLOURS: Final = ("dim", "bright_blue", "green", "yellow", "dark_orange", "red")
 
 
@@ -43,9 +46,10 @@ class Board:
         self.rows: dict[str, Row] = {}
         self.updates = 0
         self.connected = True
+        self._said: deque[str] = deque(maxlen=LINES)
 
     def take(self, event: Event) -> str | None:
-        """Note an event; the line that says it, None for what does not concern an athlete."""
+        """Note an event; the line that says it, None for what is of no concern here."""
         match event.data:
             case HrUpdate():
                 return self._update(event.data)
@@ -57,6 +61,8 @@ class Board:
             case HrSummary(user=user, summary=summary):
                 average = "-" if summary.avg_bpm is None else f"{summary.avg_bpm:.1f}"
                 return self._note(user, f"finished, average {average}, maximum {summary.max_bpm or '-'}")
+        if event.type in SAYINGS and event.get("text"):
+            return self._hear(event)
         if event.type in {"client.connected", "client.disconnected"}:
             self.connected = event.type == "client.connected"
             return "connected" if self.connected else f"connection lost: {event.get('reason')}"
@@ -75,6 +81,15 @@ class Board:
         self.updates += 1
         return f"{row.name}: {' '.join(filter(None, _values(update)))}"
 
+    def _hear(self, event: Event) -> str:
+        """Somebody said something: in the chat, or as the coach."""
+        speaker = event.get("user") or event.get("by") or ""
+        # What people write must not move the cursor of whoever watches.
+        text = "".join(each if each.isprintable() else " " for each in event.get("text"))
+        line = f"{event.get('name') or self._names.get(speaker, speaker)}: {text}"
+        self._said.append(line)
+        return line
+
     def _note(self, user: str, note: str, kind: str = "") -> str:
         row = self._row(user)
         row.note = note
@@ -82,8 +97,9 @@ class Board:
 
     def table(self) -> Table:
         """Everybody, by name."""
-        caption = None if self.connected else "connection lost, coming back ..."
-        table = Table(caption=caption, expand=False)
+        lines = list(self._said) if self.connected else ["connection lost, coming back ..."]
+        caption = Text("\n".join(lines)) if lines else None
+        table = Table(caption=caption, caption_justify="left", expand=False)
         for heading in ("athlete", "bpm", "zone", "% reserve", "RMSSD ms", "curve", "note"):
             right = heading in {"bpm", "zone", "% reserve", "RMSSD ms"}
             table.add_column(heading, justify="right" if right else "left", no_wrap=True)

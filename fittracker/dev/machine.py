@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Final
 from config.settings import Settings, load, load_for_child
 from fittracker.clock import Clock
 from fittracker.dev import notes
+from fittracker.dev.coach import coach
 from fittracker.dev.notes import Account, Notes
 from fittracker.dev.people import open_people
 from fittracker.dev.server import NotReady, Server
@@ -180,11 +181,7 @@ async def _until_the_end(
 ) -> int:
     """Show the demonstration until a signal comes, or the server ends; the exit code."""
     told = asyncio.ensure_future(stopping.wait())
-    tasks = [
-        asyncio.ensure_future(train(options.url, athlete, found.session, place, options.say))
-        for place, athlete in enumerate(_athletes(found))
-        if options.demo and found.session is not None
-    ]
+    tasks = [asyncio.ensure_future(each) for each in _demonstration(options, found)]
     either: set[asyncio.Future[Any]] = {ended, told}
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -197,6 +194,17 @@ async def _until_the_end(
         return 0
     options.say(f"the server has ended with code {ended.result()}")
     return ended.result()
+
+
+def _demonstration(options: Options, found: Notes) -> Iterator[Coroutine[Any, Any, None]]:
+    """What everybody of the demonstration does."""
+    if not options.demo or found.session is None:
+        return
+    for place, athlete in enumerate(_athletes(found)):
+        yield train(options.url, athlete, found.session, place, options.say)
+    for trainer in found.people:
+        if trainer.role == "trainer":
+            yield coach(options.url, trainer, found.session, options.say)
 
 
 def _athletes(found: Notes) -> list[Account]:
@@ -212,6 +220,7 @@ def _where_to_look(found: Notes, path: Path, *, demo: bool) -> str:
     ]
     if demo:
         lines.append(f"  watch          fittracker watch --session {found.session}{data}")
+        lines.append(f"  talk           fittracker say --session {found.session}{data} 'Hello'")
     lines.append(f"  watch          fittracker watch --user {found.developer.user}{data}")
     lines.append(f"  replay         fittracker replay RECORDING.fit --speed 100{data}")
     return "\n".join(lines)

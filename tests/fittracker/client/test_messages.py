@@ -17,6 +17,24 @@ def test_both_encodings_give_the_same_typed_event(msgpack: bool) -> None:
     assert event == Event("hr.update", HrUpdate("u1", 5, 150, 3, 66.7), room="heart:u1", at="x")
 
 
+@pytest.mark.parametrize("msgpack", [False, True])
+def test_a_durable_event_has_its_place_and_an_id_of_its_own(msgpack: bool) -> None:
+    """The id of an answer is a number, that of an event a text; it is the same whenever the event comes."""
+    codec = Codec(msgpack=msgpack)
+    plain = {
+        "type": "chat.message",
+        "room": "chat:1",
+        "seq": 4,
+        "epoch": "e",
+        "id": "m1",
+        "data": {"text": "a"},
+    }
+    event = codec.event(codec.decode(codec.encode(plain)))
+    assert (event.id, event.seq, event.epoch) == ("m1", 4, "e")
+    assert recovered(plain) == event
+    assert codec.event(codec.decode(codec.encode({"id": 7, "type": "result"}))).id is None
+
+
 def test_an_event_of_a_newer_server_is_a_dict() -> None:
     """So that a program can use what this version has no class for."""
     codec = Codec()

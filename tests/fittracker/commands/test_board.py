@@ -96,3 +96,30 @@ def test_people_are_in_the_order_of_their_names() -> None:
     board.take(Event("hr.update", HrUpdate("u2", 1, 90, 1)))
     table = shown(board)
     assert table.index("Ada") < table.index("Zoe")
+
+
+def test_what_is_said_is_shown_below_the_table_the_newest_last() -> None:
+    """Chat with the name it came with, cues with the name of whoever gives them."""
+    board = Board({"u9": "Carla Coach"})
+    said = Event("chat.message", {"user": "u1", "name": "Mira", "text": "Here I am"})
+    assert board.take(said) == "Mira: Here I am"
+    cue = Event("session.cue", {"by": "u9", "kind": "text", "text": "Faster"})
+    assert board.take(cue) == "Carla Coach: Faster"
+    below = shown(board)
+    assert below.index("Here I am") < below.index("Carla Coach: Faster")
+    for number in range(5):
+        board.take(Event("session.cue", {"by": "u9", "text": f"cue {number}"}))
+    assert "Here I am" not in shown(board)
+
+
+def test_a_text_cannot_move_the_cursor_of_who_watches() -> None:
+    """Nor is it markup."""
+    board = Board({})
+    line = board.take(Event("chat.message", {"user": "u1", "name": "M", "text": "\x1b[2J[red]x\n"}))
+    assert line == "M:  [2J[red]x "
+    assert "[red]x" in shown(board)
+
+
+def test_a_cue_without_words_is_no_line() -> None:
+    """A rest is told by its timer."""
+    assert Board({}).take(Event("session.cue", {"by": "u9", "kind": "rest", "text": None})) is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,8 @@ import msgspec
 import psutil
 import pytest
 
-from fittracker.client import Client, ConnectionLost, HrUpdate
-from tests.dev_machine import dev_machine, remove, run
+from fittracker.client import Client, ConnectionLost, HrUpdate, Sample
+from tests.dev_machine import DevMachine, dev_machine, remove, run
 from tests.patience import until
 
 
@@ -52,6 +54,7 @@ async def test_it_starts_shows_something_and_ends_in_order(data: Path) -> None:
                 assert isinstance(event.data, HrUpdate)
                 assert 40 <= event.data.bpm <= 205
                 seen.add(event.data.user)
+            await _answered(client, machine, str(notes.session))
         assert seen == {each.user for each in notes.people if each.role == "user"}
         family = machine.family()
         assert len(family) >= 6  # dev, guardian, mongod, valkey, master and two workers, at the least
@@ -60,6 +63,21 @@ async def test_it_starts_shows_something_and_ends_in_order(data: Path) -> None:
     with dev_machine(data, "--no-demo") as machine:
         again = machine.notes
         assert (again.accounts, again.session) == (notes.accounts, notes.session)
+
+
+async def _answered(client: Client, machine: DevMachine, session: str) -> None:
+    """What is typed in another terminal is heard; the coach has an eye on everybody's heart."""
+    said = await asyncio.to_thread(
+        run, "say", "--data", str(machine.data), "--session", session, "Good morning"
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    assert (await client.expect("chat.message", user=client.user)).data["text"] == "Good morning"
+    async with await client.open_stream(session=session) as stream:
+        for bpm in (130, 186):
+            await stream.push([Sample(time.time_ns() // 1_000_000, bpm)])
+            await client.expect("hr.update", user=client.user, bpm=bpm, room=f"session:{session}")
+        cue = await client.expect("session.cue", timeout=20, kind="text")
+    assert "zone 5" in cue.data["text"]
 
 
 async def test_limits_are_settings(data: Path, borrowed: dict[str, str]) -> None:
