@@ -198,6 +198,11 @@ class Orders:
         for stream in tuple(self._telemetry.streams.values()):
             if stream.session is not None:
                 await self._look_at_member(f"session:{stream.session}", stream.user)
+        # Nor need a camera be.
+        for connection in tuple(self._hub.connections.values()):
+            for watched in connection.analyses or ():
+                if watched.session is not None:
+                    await self._look_at_member(f"session:{watched.session}", watched.user)
 
     async def _look_at_member(self, room: str, user: str) -> None:
         if not await self._may_stay(user, room):

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from config.settings import Settings
 from fittracker.caller import SYSTEM
 from fittracker.form import Analysis
 from tests.fittracker.form.skeletons import Camera, film, plank, squat
-from tests.house import House
+from tests.house import House, open_house
 from tests.peer import MSGPACK, Peer, connect
 from tests.people import People
 from tests.ws.filmed import FPS, opened, push, sent, squats
@@ -156,6 +157,43 @@ async def test_whoever_is_out_of_the_session_is_shown_there_no_more(house: House
         assert [each for each in await coach.settle() if each["type"] == "form.rep"] == []
     await house.people.contexts.session_tally.flush()
     assert (await house.people.contexts.session_tally.done(session))[ada.id]["squat"].reps == 1
+
+
+async def test_a_trainer_on_another_worker_sees_it_too(
+    house: House, people: People, settings: Settings
+) -> None:
+    """Over Redis, as heart rate does."""
+    trainer, ada = await people.trainer(), await people.athlete()
+    session = await people.session(trainer, [ada])
+    async with (
+        open_house(settings) as elsewhere,
+        connect(house.url, ada.token) as peer,
+        connect(elsewhere.url, trainer.token) as coach,
+    ):
+        analysis = await opened(peer, session=session)
+        await coach.call("room.join", room=f"session:{session}")
+        await push(peer, analysis, squats(2, squat(110, trunk=62)))
+        assert await counts(coach, 2) == [1, 2]
+        assert [each["data"]["code"] for each in coach.backlog if each["type"] == "form.fault"] == [
+            "back_lean",
+            "back_lean",
+        ]
+
+
+async def test_who_was_let_out_while_redis_was_away_is_shown_no_more(house: House, people: People) -> None:
+    """The message was lost; after a break all who are shown are looked at again, also who is in no room."""
+    trainer, ada = await people.trainer(), await people.athlete()
+    session = await people.session(trainer, [ada])
+    async with connect(house.url, ada.token) as peer:
+        await opened(peer, session=session)
+        (watched,) = house.connection(ada.id).analyses
+        await house.realtime.orders.look_at_everything()
+        assert watched.rooms == [f"user:{ada.id}", f"session:{session}"]
+        sessions = people.contexts.database.coaching_sessions
+        await sessions.update_one({"_id": session}, {"$pull": {"athletes": ada.id, "entered": ada.id}})
+        await house.realtime.orders.look_at_everything()
+        assert watched.rooms == [f"user:{ada.id}"]
+        assert watched.session is None
 
 
 # -- a connection and its analyses ---------------------------------------------------------------------------
