@@ -27,11 +27,16 @@ from fittracker.client.backoff import Backoff
 from fittracker.client.client import Client
 from fittracker.client.credentials import Credentials, Password, Token
 from fittracker.client.errors import ClientError, CommandError, ConnectionLost, Disconnected, StreamTaken
+from fittracker.client.form import FormAnalysis
 from fittracker.client.messages import (
     AuthExpiring,
     ConnectionChange,
     Draining,
     Event,
+    FormClosed,
+    FormFault,
+    FormHold,
+    FormRep,
     Hello,
     HrAck,
     HrAlert,
@@ -64,6 +69,11 @@ __all__ = [
     "Disconnected",
     "Draining",
     "Event",
+    "FormAnalysis",
+    "FormClosed",
+    "FormFault",
+    "FormHold",
+    "FormRep",
     "HeartStream",
     "Hello",
     "HrAck",

@@ -16,6 +16,7 @@ from fittracker.client import rest
 from fittracker.client.backoff import Backoff
 from fittracker.client.credentials import Credentials, Password, Token
 from fittracker.client.errors import ClientError, CommandError, ConnectionLost
+from fittracker.client.form import FormAnalysis
 from fittracker.client.inbox import Inbox
 from fittracker.client.lifeline import Lifeline
 from fittracker.client.messages import (
@@ -23,6 +24,7 @@ from fittracker.client.messages import (
     ConnectionChange,
     ErrorBody,
     Event,
+    FormRep,
     Hello,
     HrAck,
     HrTaken,
@@ -72,6 +74,7 @@ class Client:
         self._inbox = Inbox(backlog)
         self._standing = Standing()
         self._streams: dict[str, HeartStream] = {}
+        self._analyses: list[FormAnalysis] = []
         self._http: ClientSession | None = None
         self._lifeline: Lifeline | None = None
 
@@ -267,6 +270,31 @@ class Client:
         await opened.start()
         return opened
 
+    # -- form ----------------------------------------------------------------------------------------
+
+    async def open_form(
+        self,
+        exercise: str,
+        model: str,
+        *,
+        session: str | None = None,
+        aspect: float | None = None,
+        world: bool = False,
+    ) -> FormAnalysis:
+        """Begin to analyse an exercise from the points of a camera; see FormAnalysis and docs/form.md.
+
+        `model` is mediapipe33 or coco17; `aspect` is width / height of the picture where the points are
+        fractions of it; `world` says that they are metres in space.
+        """
+        opening: dict[str, Any] = {"exercise": exercise, "model": model}
+        opening |= {"session": session} if session is not None else {}
+        opening |= {"aspect": aspect} if aspect is not None else {}
+        opening |= {"space": "world"} if world else {}
+        opened = FormAnalysis(self._line, opening, self._timeout_s)
+        await opened.start()
+        self._analyses = [each for each in self._analyses if each.closed is None] + [opened]
+        return opened
+
     # -- events --------------------------------------------------------------------------------------
 
     async def events(self) -> AsyncIterator[Event]:
@@ -301,6 +329,9 @@ class Client:
                 return
             case HrTaken(stream=name) if name in self._streams:
                 self._streams[name].taken()
+            case FormRep() as rep:
+                for analysis in self._analyses:
+                    analysis.hear(rep)
         if self._standing.saw(event):
             self._inbox.put(event)
 

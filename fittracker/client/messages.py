@@ -67,6 +67,22 @@ class HrClosed(msgspec.Struct):
     summary: Summary
 
 
+class FormClosed(msgspec.Struct):
+    """What an analysis of form came to; `tempo` means of eccentric, pause, concentric in seconds."""
+
+    reps: int
+    faults: dict[str, int] = {}
+    tempo: list[float | None] = []
+    short: int = 0
+    score: float | None = None
+    depth_deg: float | None = None
+    held_s: float = 0.0
+    good_s: float = 0.0
+    frames: int = 0
+    late: int = 0
+    unseen: int = 0
+
+
 # -- events ------------------------------------------------------------------------------------------
 
 
@@ -119,6 +135,48 @@ class HrTaken(msgspec.Struct):
     stream: str
 
 
+class FormRep(msgspec.Struct):
+    """`form.rep`: a complete repetition; `count` includes those before it, `deductions` explain the score."""
+
+    user: str
+    exercise: str
+    count: int
+    depth_deg: float
+    tempo_s: list[float | None]
+    score: int
+    analysis: str = ""
+    deductions: dict[str, int] = {}
+    t: float = 0.0
+    view: str = ""
+    asymmetry_deg: float | None = None
+
+
+class FormFault(msgspec.Struct):
+    """`form.fault`: a fault has begun; degrees."""
+
+    user: str
+    exercise: str
+    code: str
+    joint: str
+    value_deg: float
+    limit_deg: float
+    severity: str
+    analysis: str = ""
+    t: float = 0.0
+    view: str = ""
+
+
+class FormHold(msgspec.Struct):
+    """`form.hold`: a plank is being held, and so long of it in good form."""
+
+    user: str
+    exercise: str
+    held_s: float
+    good_s: float
+    analysis: str = ""
+    t: float = 0.0
+
+
 class Presence(msgspec.Struct):
     """`presence.joined` and `presence.left`: somebody entered a room, or left it."""
 
@@ -169,6 +227,9 @@ PAYLOADS: Final[Mapping[str, type[msgspec.Struct]]] = MappingProxyType(
         "hr.summary": HrSummary,
         "hr.ack": HrAck,
         "hr.taken": HrTaken,
+        "form.rep": FormRep,
+        "form.fault": FormFault,
+        "form.hold": FormHold,
         "presence.joined": Presence,
         "presence.left": Presence,
         "server.draining": Draining,
