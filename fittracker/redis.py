@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import Connection, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
@@ -76,6 +78,36 @@ def pulses_key(session: str) -> str:
     return f"pulses:{session}"
 
 
+class _Prompt(AbstractConnection):
+    """uvloop says RuntimeError where a transport was closed a moment ago: for whoever asks, Redis is away."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """As ever."""
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise RedisConnectionError("The connection was closed.") from error
+
+
+class _Tcp(_Prompt, Connection):
+    """redis://"""
+
+
+class _Tls(_Prompt, SSLConnection):
+    """rediss://"""
+
+
+class _Local(_Prompt, UnixDomainSocketConnection):
+    """unix://"""
+
+
+_KINDS: Final[dict[type[AbstractConnection], type[AbstractConnection]]] = {
+    Connection: _Tcp,
+    SSLConnection: _Tls,
+    UnixDomainSocketConnection: _Local,
+}
+
+
 @asynccontextmanager
 async def open_redis(url: str, *, text: bool = True) -> AsyncIterator[Redis]:
     """A client whose calls fail within 10 s, at once where nobody listens; it belongs to the running loop.
@@ -93,6 +125,8 @@ async def open_redis(url: str, *, text: bool = True) -> AsyncIterator[Redis]:
         retry=Retry(NoBackoff(), 1),
         driver_info=driver,
     )
+    pool = client.connection_pool
+    pool.connection_class = _KINDS[pool.connection_class]
     try:
         yield client
     finally:

@@ -156,14 +156,21 @@ class Realtime:
         check: Callable[[], Awaitable[None]],
         go_in: Callable[[], Awaitable[T]],
     ) -> T:
-        """Check whether a socket may go into a room, and let it; what `check` raises is raised.
+        """Check whether a socket may go into a room, and let it; what `check` or `go_in` raises is raised.
 
+        Who did not come in stays outside: whoever is told of a failure would not expect to hear anything.
         Who loses the permission between the check and the joining was not there to be taken out: so where
         anybody lost one meanwhile, it is checked again.
         """
         before = self.orders.sight_changes
+        inside = room in connection.rooms
         await check()
-        entered = await go_in()
+        try:
+            entered = await go_in()
+        except BaseException:
+            if not inside:
+                self.hub.leave(connection, room)
+            raise
         if before != self.orders.sight_changes:
             try:
                 await check()

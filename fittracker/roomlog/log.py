@@ -347,7 +347,7 @@ class RoomLog:
             self._owe(room, Place(NO_EPOCH, place.seq) if entry.record.id in astray else place)
         swept.inc(len(entries) - len(astray))
         if astray:
-            log.error("log_swept_astray", room=room, count=len(astray))
+            log.warning("log_swept_astray", room=room, count=len(astray))
         if vanished:
             log.error("log_window_lost", room=room, count=len(vanished))
             await self._window.archived({room: vanished})

@@ -7,6 +7,7 @@ out by a server whose memory may be older than what was said.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
@@ -40,15 +41,17 @@ class Scripts:
         self._redis = redis
         self._texts = {name: (FOLDER / f"{name}.lua").read_text() for name in NAMES}
         self._shas: dict[str, str] = {}
+        self._loading = asyncio.Lock()
 
     async def run(self, runs: Sequence[Run]) -> list[Any]:
         """The answers, in order; an exception of Redis stands in the place of its answer."""
         if not self._shas:
-            await self._load()
+            await self._load_once(self._shas)
+        shas = self._shas
         answers = await self._send(runs)
         refused = [place for place, each in enumerate(answers) if isinstance(each, NoScriptError)]
         if refused:
-            await self._load()
+            await self._load_once(shas)
             for place, answer in zip(
                 refused, await self._send([runs[each] for each in refused]), strict=True
             ):
@@ -62,7 +65,13 @@ class Scripts:
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
         return answers
 
-    async def _load(self) -> None:
+    async def _load_once(self, known: dict[str, str]) -> None:
+        """Load them, unless somebody did since those that are known were looked up."""
+        async with self._loading:
+            if self._shas is known:
+                self._shas = await self._load()
+
+    async def _load(self) -> dict[str, str]:
         """The id and the scripts must be of the same life of the server, so one connection does it all.
 
         Below redis-py's commands, because those are sent again over a new connection when one breaks: then
@@ -72,12 +81,14 @@ class Scripts:
         connection = await pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             life = _run_id(await _ask(connection, "INFO", "server"))
+            shas = {}
             head = f"local RUN, ORIGIN = '{life}', '{NOBODY}'\n"
             for name, text in self._texts.items():
                 await _ask(connection, "SCRIPT", "LOAD", head + text)
                 # Redis' own name for a script, no secret.
                 named = hashlib.sha1((head + text).encode(), usedforsecurity=False)
-                self._shas[name] = named.hexdigest()
+                shas[name] = named.hexdigest()
+            return shas
         finally:
             await pool.release(connection)
 

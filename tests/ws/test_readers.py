@@ -334,3 +334,25 @@ async def test_a_room_that_was_listened_to_late_is_looked_at(
         await say(house, room, "early")
         confirmed.set_result(None)
         await hears(peer, "early")
+
+
+async def test_who_could_not_come_in_hears_nothing(
+    house: House, trainer: Person, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can tell who is there, so the answer is an error: then one is not in the room either."""
+
+    async def away(_room: str) -> int:
+        raise RedisConnectionError("away")
+
+    async with connect(house.url, trainer.token) as peer:
+        monkeypatch.setattr(house.realtime.presence, "count", away)
+        assert (await peer.refused("room.join", room=room))["code"] == "unavailable"
+        assert room not in house.realtime.hub.rooms
+        monkeypatch.undo()
+        await say(house, room, "unheard")
+        assert [each["type"] for each in await peer.settle()] == []
+        await peer.call("room.join", room=room)
+        monkeypatch.setattr(house.realtime.presence, "count", away)
+        assert (await peer.refused("room.join", room=room))["code"] == "unavailable"
+        await say(house, room, "heard")  # who was inside stays inside
+        await hears(peer, "heard")

@@ -290,3 +290,20 @@ async def test_what_is_confirmed_again_says_when_it_was_said(log: RoomLog, room:
     (entry,) = await log.archive.before(room, "chat.message", None, 1)
     assert (entry.record.at_ms, json.loads(entry.record.data)) == (one.at_ms, {"text": "x"})
     assert texts([entry]) == ["x"]
+
+
+async def test_many_who_come_first_wait_for_all_scripts(open_log: Open, room: str) -> None:
+    """While they are loaded one by one, nobody runs one that is not there yet; they are loaded once."""
+    async with open_log() as fresh:
+        loads = 0
+        load = fresh._window._scripts._load
+
+        async def counted() -> dict[str, str]:
+            nonlocal loads
+            loads += 1
+            return await load()
+
+        fresh._window._scripts._load = counted
+        heads = await asyncio.gather(*(fresh._window.head(f"{room}-{number}") for number in range(20)))
+        assert heads == [None] * 20
+        assert loads == 1
