@@ -125,7 +125,7 @@ INDEXES: tuple[Index, ...] = (
     Index("coaching_sessions", ("state", "ends_by")),
     Index("coaching_sessions", ("conclude_at",), partial={"concluded": False}),
     # what athletes did in them, by analysis; part of the summary long before it expires
-    Index("session_tallies", ("session",)),
+    Index("session_tallies", ("session", "user")),
     Index("session_tallies", ("user",)),
     Index("session_tallies", ("expires_at",), expire_after_s=0),
     # what was said in them, without the words: for the same summary
@@ -143,7 +143,7 @@ INDEXES: tuple[Index, ...] = (
     Index("heart_streams", ("user", "-opened_at")),
     Index("heart_streams", ("closed_at", "seen_at")),
     Index("heart_streams", ("workout", "closed_at")),
-    Index("heart_streams", ("session", "user"), partial={"session": {"$type": "string"}}),
+    Index("heart_streams", ("session", "user"), partial={"session": {"$gt": ""}}),
     Index("workouts", ("user", "-started_at", "-_id")),
     Index("workouts", ("stream",), unique=True, partial={"stream": {"$exists": True}}),
     # What was said in rooms: `_id` follows from room, sender and client id.

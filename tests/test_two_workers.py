@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
@@ -318,6 +319,47 @@ async def test_a_killed_worker_falls_silent_and_its_people_are_no_longer_present
             assert resumed.acked == stage.last
             stage.strap = resumed
             await stage.crosses()
+
+
+async def test_a_lesson_outlives_the_worker_of_its_athletes(
+    people: People, here: LoneWorker, there: LoneWorker
+) -> None:
+    """The trainer goes on, timers run on, and who comes back has missed nothing of what was said."""
+    async with training(people, here, there) as stage:
+        session = stage.room.removeprefix("session:")
+        coach, athlete = stage.watcher, stage.strap.peer
+
+        async def cue(kind: str, **more: Any) -> dict[str, Any]:
+            return await coach.call("session.cue", session=session, kind=kind, client_id=str(uuid4()), **more)
+
+        async def seen() -> dict[str, Any]:
+            return dict((await coach.call("session.roster", session=session))["athletes"][0])
+
+        async def lost() -> bool:
+            return bool((await seen())["stale"])
+
+        async def shown() -> bool:
+            return (await seen())["bpm"] is not None
+
+        timer = await cue("interval", seconds=600)
+        before = await athlete.event("session.cue", id=timer["id"])
+        await eventually(shown, "the heart is in the roster")
+        there.kill_worker()
+        said = await cue("text", text="Keep going.")
+        await eventually(lost, "the roster tells that nothing comes any more")
+        await there.ready()
+        async with connect(there.url, stage.athlete.token) as again:
+            since = {"epoch": before["epoch"], "seq": before["seq"]}
+            joined = await again.call("room.join", room=stage.room, since=since)
+            assert joined["recovered"]
+            assert [each["data"]["id"] for each in joined["events"]] == [said["id"]]
+            roster = await again.call("session.roster", session=session)
+            assert [each["ends_at"] for each in roster["timers"]] == [timer["ends_at"]]
+            assert (await again.refused("session.end", session=session))["code"] == "forbidden"
+            await coach.call("session.end", session=session)
+            await again.expect("session.state", state="ended")
+            (own,) = (await again.expect("session.ended"))["summary"]["athletes"]
+            assert (own["user"], own["heart"]["samples"]) == (stage.athlete.id, stage.last)
 
 
 async def test_nothing_of_this_was_a_defect(workers: list[LoneWorker]) -> None:

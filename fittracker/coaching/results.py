@@ -203,7 +203,7 @@ class Results:
         """Look again at one result that something was missing of; False where there is none."""
         now = self._clock.utc()
         found = await self._results.find_one_and_update(
-            {"look_at": {"$lte": now}}, {"$set": {"look_at": now + LOOK_AGAIN}}
+            {"look_at": {"$lte": now, "$type": "date"}}, {"$set": {"look_at": now + LOOK_AGAIN}}
         )
         if found is None:
             return False

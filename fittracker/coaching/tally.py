@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -151,10 +151,16 @@ class Tally:
 
     # -- reading -------------------------------------------------------------------------------------
 
-    async def done(self, session: str) -> dict[str, dict[str, Done]]:
-        """By athlete and exercise, what is stored of a session: over all workers, at most a second old."""
+    async def done(self, session: str, users: Sequence[str] | None = None) -> dict[str, dict[str, Done]]:
+        """By athlete (all, or these) and exercise, what is stored of a session by all workers.
+
+        It is at most a second old.
+        """
+        query: Document = (
+            {"session": session} if users is None else {"session": session, "user": {"$in": users}}
+        )
         found: dict[str, dict[str, Done]] = {}
-        async for each in self._tallies.find({"session": session}):
+        async for each in self._tallies.find(query):
             done = found.setdefault(each["user"], {}).setdefault(each["exercise"], Done())
             done.reps += each["reps"]
             done.score += each["score"]
