@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 import environs
@@ -82,6 +82,8 @@ class Settings:
     bcrypt_threads: int = _setting("BCRYPT_THREADS", 2, "threads a worker hashes passwords in")
 
     audit_days: int = _setting("AUDIT_DAYS", 400, "how long the audit log is kept, days")
+
+    chat_days: int = _setting("CHAT_DAYS", 0, "how long what people say is kept, days; 0: for ever")
 
     smtp_host: str = _setting("SMTP_HOST", "127.0.0.1", "mail server")
     smtp_port: int = _setting("SMTP_PORT", 587, "its port")
@@ -298,11 +300,19 @@ def _choices(settings: Settings) -> list[str]:
     ]
 
 
+_MAY_BE_0: Final = frozenset({"chat_days"})
+
+
 def _ranges(settings: Settings) -> list[str]:
     faults = [
         f"{each.metadata['variable']} must be more than 0"
         for each in dataclasses.fields(settings)
-        if each.type in {"int", "float"} and getattr(settings, each.name) <= 0
+        if each.type in {"int", "float"} and each.name not in _MAY_BE_0 and getattr(settings, each.name) <= 0
+    ]
+    faults += [
+        f"{each.metadata['variable']} must not be less than 0"
+        for each in dataclasses.fields(settings)
+        if each.name in _MAY_BE_0 and getattr(settings, each.name) < 0
     ]
     if not 4 <= settings.bcrypt_cost <= 16:
         faults.append("BCRYPT_COST must be 4 to 16")

@@ -106,6 +106,16 @@ MEASUREMENTS: Final = Belonging(
     imported=True,
 )
 
+MESSAGES: Final = Belonging(
+    "room_events",
+    spelled=(("room", "user:"),),
+    blanked=("by",),
+    exported="messages",
+    # What they said, unsealed; what others said is theirs to hand out.
+    fields=("room", "at", "text", "reply_to", "edited_at"),
+    reason="the numbers of a room have no gaps: places stay, without words and without who said them",
+)
+
 BELONGINGS: Final = (
     PROFILE,
     STREAMS,
@@ -183,12 +193,7 @@ BELONGINGS: Final = (
     Belonging("weekly_sent", owners=("_id.u",), reason="which summaries were mailed, for a month"),
     Belonging("weekly_rounds", blanked=("after",), reason="where the sender of summaries goes on"),
     Belonging("idempotency_keys", owners=("user",), reason="answers that are in the account anyway"),
-    Belonging(
-        "room_events",
-        spelled=(("room", "user:"),),
-        blanked=("by",),
-        reason="the numbers of a room have no gaps, so what was said stays, without who said it",
-    ),
+    MESSAGES,
     Belonging(
         "notifications",
         owners=("user",),

@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "inspect": "inspect",
         "replay": "replay",
         "say": "say",
+        "rotate-keys": "rotate_keys",
         "serve": "serve",
         "vapid-key": "vapid_key",
         "watch": "watch",

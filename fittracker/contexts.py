@@ -193,6 +193,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         Duty("grants", 3.0, contexts.grants.end_expired),
         Duty("audit", 3_600.0, contexts.audit_keeping.look_after),
         Duty("notifications", 2.0, contexts.notifications.look_after),
+        Duty("chat", 3_600.0, contexts.chat.keeping.look_after),
         Duty("weekly", 300.0, contexts.weekly.send_due),
         *contexts.lessons.duties,
         *contexts.ownership.duties,
@@ -279,6 +280,26 @@ class _Ground:
             )
         )
 
+    def chat(
+        self,
+        seats: Seats,
+        conversations: Conversations,
+        coaching: Coaching,
+        notifications: Notifications,
+    ) -> Chat:
+        ground = ChatGround(
+            database=self.database,
+            room_log=self.room_log,
+            forums=_forums(seats, conversations, coaching),
+            conversations=conversations,
+            notifications=notifications,
+            announcer=self.announcer,
+            control=self.control,
+            clock=self.clock,
+            days=self.settings.chat_days,
+        )
+        return Chat(ground)
+
     def accounts(self, sessions: Sessions, limits: Limits) -> Accounts:
         ground = AccountsGround(
             database=self.database,
@@ -328,6 +349,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     doors = Doors(sessions, device_tokens, liveness, grants, coaching)
     accounts = ground.accounts(sessions, limits)
     seats = Seats(database)
+    conversations = Conversations(database, people, clock)
+    chat = ground.chat(seats, conversations, coaching, notifying.notifications)
     users = Users(database, liveness, measurements, ground.control, clock)
     workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)
     owning = OwnershipGround(
@@ -342,21 +365,8 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         users=users,
         workouts=workouts,
         measurements=measurements,
-        farewells=(social.forget,),
+        farewells=(social.forget, chat.farewell.erase),
         clock=clock,
-    )
-    conversations = Conversations(database, people, clock)
-    chat = Chat(
-        ChatGround(
-            database=database,
-            room_log=ground.room_log,
-            forums=_forums(seats, conversations, coaching),
-            conversations=conversations,
-            notifications=notifying.notifications,
-            announcer=ground.announcer,
-            control=ground.control,
-            clock=clock,
-        )
     )
     return Contexts(
         settings=settings,

@@ -22,6 +22,7 @@ from fittracker.measurements import Measurements
 from fittracker.mongo import Database
 from fittracker.portability.exports import Exports
 from fittracker.portability.imports import Imports
+from fittracker.roomlog.record import Envelope
 from fittracker.sealing import Seal
 from fittracker.users import Users
 from fittracker.workouts import Workouts
@@ -70,11 +71,14 @@ def open_ownership(ground: Ground) -> Ownership:
     settings, database, audit, clock = ground.settings, ground.database, ground.audit, ground.clock
     jobs, files = Jobs(database, clock), JobFiles(database, clock)
     origin = settings.public_origin
+    rooms = Envelope(Seal(settings.token_keys, "rooms"))
     accounts, doors, mail = ground.accounts, ground.doors, ground.mail
     deletion = Deletion(database, jobs, accounts, doors, mail, audit, clock, origin=origin)
     accounts.recovery.when_forgotten_while_deleting(deletion.remind)
     return Ownership(
-        exports=Exports(database, jobs, files, ground.limits, audit, ground.mail, clock, origin=origin),
+        exports=Exports(
+            database, jobs, files, ground.limits, audit, ground.mail, clock, rooms, origin=origin
+        ),
         imports=Imports(
             database,
             jobs,

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Sequence
+from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
+Purpose = Literal["mail", "totp", "idempotency", "rooms", "push"]
+"""What is sealed; where each of them rests is in `fittracker.rotation`."""
 
 
 class Unsealable(Exception):  # noqa: N818  it reads as what it is
@@ -23,13 +26,18 @@ class Unsealable(Exception):  # noqa: N818  it reads as what it is
 class Seal:
     """Seals for one purpose."""
 
-    def __init__(self, secrets_by_id: Sequence[tuple[str, str]], purpose: str) -> None:
+    def __init__(self, secrets_by_id: Sequence[tuple[str, str]], purpose: Purpose) -> None:
         self._purpose = purpose.encode()
         self._keys = {
             kid: AESGCM(hmac.digest(secret.encode(), b"seal " + self._purpose, "sha256"))
             for kid, secret in secrets_by_id
         }
         self._first = secrets_by_id[0][0]
+
+    @property
+    def first(self) -> str:
+        """The id of the key that seals."""
+        return self._first
 
     def close(self, plain: bytes) -> dict[str, object]:
         """The sealed thing as it is stored: the id of the key, and the bytes."""

@@ -8,7 +8,9 @@ from fittracker.announcer import Announcer
 from fittracker.chat.activity import Activity
 from fittracker.chat.conversations import Conversations
 from fittracker.chat.edits import Edits
+from fittracker.chat.farewell import Farewell
 from fittracker.chat.forum import Forums
+from fittracker.chat.keeping import Keeping
 from fittracker.chat.marks import Marks
 from fittracker.chat.membership import Membership
 from fittracker.chat.mentions import Mentions
@@ -37,6 +39,8 @@ class Ground:
     announcer: Announcer
     control: Control
     clock: Clock
+    days: int
+    """How long what is said is kept; 0: for ever."""
 
 
 class Chat:
@@ -55,6 +59,8 @@ class Chat:
         self.marks = Marks(database, log, self.messages, forums, announcer, clock)
         self.overview = Overview(ground.conversations, self.marks)
         self.membership = Membership(database, ground.conversations, ground.control, announcer)
+        self.keeping = Keeping(database, log, clock, days=ground.days)
+        self.farewell = Farewell(log, self.reactions, self.membership)
 
     async def send(
         self, user: str, name: str, room: str, text: str, *, client_id: str, reply_to: str | None = None

@@ -17,6 +17,7 @@ from fittracker.chat.mentions import Mentions
 from fittracker.chat.message import DELETED, EDITED, ChatDeleted, ChatEdited, ChatMessage
 from fittracker.chat.messages import Found, Messages
 from fittracker.chat.text import checked
+from fittracker.chat.wordless import wordless
 from fittracker.clock import Clock, rfc3339
 from fittracker.errors import Forbidden, Gone, TooLarge, Unavailable
 from fittracker.roomlog.log import RoomLog
@@ -25,8 +26,6 @@ from fittracker.roomlog.record import Kept, event_id
 MOST_EDITS: Final = 100
 TRIES: Final = 20
 PAUSE_S: Final = 0.01
-
-_edited = msgspec.json.Decoder(ChatEdited).decode
 
 
 class Edits:
@@ -108,7 +107,7 @@ class Edits:
             if found.said.user != user and not await self._forums.moderates(user, found.room):
                 raise Forbidden("Only who said it may delete it.")
             if found.said.deleted or await self._log.amendments.rewrite(
-                found.kept, tombstone(found.said), bare=True
+                found.kept, wordless(found.kept), bare=True
             ):
                 return await self._tell_deleted(user, found)
             await sleep(random.random() * PAUSE_S)  # noqa: S311  spreads those who collide  # nosec B311
@@ -129,18 +128,13 @@ class Edits:
         """Take the words out of what was told of these edits."""
         ids = [event_id(room, author, _edit_id(message, each)) for each in edits if each > 0]
         for kept in await self._log.archive.find_some({"_id": {"$in": ids}}, len(ids)) if ids else ():
-            await self.empty(kept)
+            await self._empty(kept)
 
-    async def empty(self, kept: Kept) -> None:
-        """Take the words out of what was told of an edit."""
-        event = _edited(kept.entry.record.data)
-        if event.text is not None:
-            await self._log.amendments.rewrite(kept, msgspec.structs.replace(event, text=None, mentions=[]))
-
-
-def tombstone(said: ChatMessage) -> ChatMessage:
-    """What is left of a deleted message."""
-    return ChatMessage(said.user, said.name, None, edits=said.edits, deleted=True)
+    async def _empty(self, kept: Kept) -> None:
+        """Take the words out of what was told of an edit, unless they are out already."""
+        left = wordless(kept)
+        if msgspec.json.encode(left) != kept.entry.record.data:
+            await self._log.amendments.rewrite(kept, left)
 
 
 def _edit_id(message: str, edits: int) -> str:

@@ -18,6 +18,7 @@ from fittracker.chat.message import REACTION, ChatReaction
 from fittracker.chat.messages import Found, Given, Messages, given
 from fittracker.errors import TooLarge, Unavailable
 from fittracker.roomlog.log import RoomLog
+from fittracker.roomlog.record import Kept
 
 MOST_EMOJI: Final = 20
 """Different ones on a message."""
@@ -52,22 +53,21 @@ class Reactions:
                 after = changed(before, user, emoji, on=on)
                 if after == before:
                     return _event(found, user, emoji, after, on=on)
-                if await self._lay_over(found, after):
+                if await self._lay_over(found.kept, after):
                     event = _event(found, user, emoji, after, on=on)
                     self._announcer.tell(found.room, REACTION, event)
                     return event
                 await asyncio.sleep(random.random() * PAUSE_S)  # noqa: S311  spreads them  # nosec B311
         raise Unavailable("Many react to this message at the moment.", retry_after_ms=500)
 
-    async def _lay_over(self, found: Found, after: Given) -> bool:
+    async def _lay_over(self, kept: Kept, after: Given) -> bool:
         overlay = msgspec.json.encode(after) if after else None
         people = sorted({each for some in after.values() for each in some})
-        return await self._log.amendments.lay_over(found.kept, overlay, people)
+        return await self._log.amendments.lay_over(kept, overlay, people)
 
-    async def withdraw(self, user: str, found: Found) -> bool:
+    async def withdraw(self, user: str, kept: Kept) -> bool:
         """Take back all that somebody gave to a message; False where it has changed meanwhile."""
-        after = without(given(found.kept), user)
-        return await self._lay_over(found, after)
+        return await self._lay_over(kept, without(given(kept), user))
 
 
 def changed(before: Given, user: str, emoji: str, *, on: bool) -> Given:

@@ -20,6 +20,7 @@ from fittracker.mongo import Database, Document, Session, transact
 from fittracker.observability import logger
 from fittracker.portability.assembly import Assembly, State, from_document
 from fittracker.portability.sources import EXPORTED, Sources
+from fittracker.roomlog.record import Envelope
 
 log = logger(__name__)
 
@@ -39,6 +40,7 @@ class Exports:
         audit: Audit,
         mail: Mail,
         clock: Clock,
+        envelope: Envelope,
         *,
         origin: str,
     ) -> None:
@@ -51,7 +53,7 @@ class Exports:
         self._mail = mail
         self._clock = clock
         self._origin = origin
-        self._sources = Sources(database)
+        self._sources = Sources(database, envelope)
 
     # -- asking --------------------------------------------------------------------------------------
 

@@ -10,9 +10,13 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from fittracker.belongings import BELONGINGS, PROFILE, SAMPLES, Belonging
+import msgspec
+
+from fittracker.belongings import BELONGINGS, MESSAGES, PROFILE, SAMPLES, Belonging
+from fittracker.chat.message import SAID, ChatMessage
 from fittracker.clock import rfc3339
 from fittracker.mongo import Database, Document
+from fittracker.roomlog.record import Envelope
 
 # Samples are most of it by far: they come last, so that what is small is safe early.
 EXPORTED: Final = (
@@ -26,8 +30,10 @@ Key = Any
 class Sources:
     """The documents of all people, one person at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, envelope: Envelope) -> None:
+        """`envelope` opens what was said in rooms."""
         self._database = database
+        self._envelope = envelope
 
     async def count(self, user: str) -> int:
         """How many rows there are, about."""
@@ -42,9 +48,28 @@ class Sources:
     ) -> AsyncIterator[tuple[Key, Document]]:
         """The rows of one collection behind a key, with their keys."""
         origins = await self._origins(user)
-        found = self._samples(user, after) if source is SAMPLES else self._documents(source, user, after)
-        async for key, document in found:
+        async for key, document in self._found(source, user, after):
             yield key, _row(source, user, document, origins)
+
+    def _found(self, source: Belonging, user: str, after: Key | None) -> AsyncIterator[tuple[Key, Document]]:
+        if source is SAMPLES:
+            return self._samples(user, after)
+        if source is MESSAGES:
+            return self._messages(user, after)
+        return self._documents(source, user, after)
+
+    async def _messages(self, user: str, after: Key | None) -> AsyncIterator[tuple[Key, Document]]:
+        """What they said and did not delete, in the order of ids; what cannot be unsealed is left out."""
+        query = belonging_to(MESSAGES, user)
+        if after is not None:
+            query = {"$and": [query, {"_id": {"$gt": after}}]}
+        cursor = self._database.room_events.find(query, {"overlay": 0}, sort=[("_id", 1)])
+        async for document in cursor.allow_disk_use(True):
+            kept = self._envelope.kept_or_blank(document)
+            if kept.entry.record.data:
+                said = msgspec.json.decode(kept.entry.record.data, type=ChatMessage)
+                if not said.deleted:
+                    yield document["_id"], {**document, **msgspec.structs.asdict(said)}
 
     async def _documents(
         self, source: Belonging, user: str, after: Key | None
@@ -79,6 +104,8 @@ class Sources:
 
 def belonging_to(source: Belonging, user: str) -> Document:
     """The query for what is this person's, or names them."""
+    if source is MESSAGES:
+        return {"by": user, "kind": SAID}
     fields = (*(source.exported_for or source.owners), *source.named)
     return {fields[0]: user} if len(fields) == 1 else {"$or": [{field: user} for field in fields]}
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from fittracker.roomlog.archive import Archive
-from fittracker.roomlog.record import Kept, Record
+from fittracker.roomlog.record import Kept, Record, Spot
 from fittracker.roomlog.window import Window
 
 PAUSES_S: Final = (0.05, 0.1)
@@ -50,14 +50,20 @@ class Amendments:
         """Lay something over it that these people have to do with; False where it has changed since."""
         return await self._archive.lay_over(kept, overlay, people)
 
-    async def remove(self, some: Sequence[Kept]) -> int:
+    async def retire(self, spot: Spot, data: Any) -> None:
+        """Leave nothing of it but its number, and what every event of its kind has to say."""
+        await self._window.drop(spot.room, [spot.seq])
+        blank = Record(spot.id, spot.kind, "", "", spot.at_ms, msgspec.json.encode(data))
+        await self._archive.retire(spot.id, blank)
+
+    async def remove(self, some: Sequence[Spot]) -> int:
         """Delete events for good, here and there; how many there were."""
         by_room: dict[str, list[int]] = {}
         for each in some:
-            by_room.setdefault(each.room, []).append(each.entry.place.seq)
+            by_room.setdefault(each.room, []).append(each.seq)
         for room, numbers in by_room.items():
             await self._window.drop(room, numbers)
-        return await self._archive.remove([each.entry.record.id for each in some])
+        return await self._archive.remove([each.id for each in some])
 
     async def _replace(self, kept: Kept, record: Record, *, bare: bool) -> bool:
         await self._window.drop(kept.room, [kept.entry.place.seq])

@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from fittracker.mongo import Database, Document
-from fittracker.roomlog.record import Confirmed, Entry, Envelope, Kept, Place, Record
+from fittracker.roomlog.record import Confirmed, Entry, Envelope, Kept, Place, Record, Spot
 
 DUPLICATE: Final = 11_000
 _BARE: Final[Document] = {"overlay": 0, "people": 0}
@@ -106,9 +106,18 @@ class Archive:
         return None if found is None else self._envelope.kept(found)
 
     async def find_some(self, query: Document, limit: int) -> list[Kept]:
-        """Some events of which this is true."""
+        """Some events of which this is true; without data where they cannot be unsealed any more."""
         found = await self._events.find(query, limit=limit).to_list()
-        return [self._envelope.kept(each) for each in found]
+        return [self._envelope.kept_or_blank(each) for each in found]
+
+    async def spots(self, query: Document, limit: int) -> list[Spot]:
+        """Where some events are of which this is true."""
+        fields = {"room": 1, "seq": 1, "kind": 1, "at": 1}
+        found = await self._events.find(query, fields, limit=limit).to_list()
+        return [
+            Spot(each["_id"], each["room"], each["seq"], each["kind"], round(each["at"].timestamp() * 1_000))
+            for each in found
+        ]
 
     async def rewrite(self, kept: Kept, record: Record, *, bare: bool = False) -> bool:
         """Let it say something else, `bare` without what lay over it; False where it has changed since."""
@@ -130,6 +139,12 @@ class Archive:
         same = {"_id": kept.entry.record.id, "version": kept.version or None}
         changed = await self._events.update_one(same, {**change, "$inc": {"version": 1}})
         return bool(changed.modified_count)
+
+    async def retire(self, event: str, record: Record) -> None:
+        """Leave nothing of it but its number: it is of no kind and by nobody any more."""
+        what: Document = {"sealed": self._envelope.sealed(record), "by": None, "kind": ""}
+        change: Document = {"$set": what, "$unset": {"overlay": "", "people": ""}, "$inc": {"version": 1}}
+        await self._events.update_one({"_id": event}, change)
 
     async def remove(self, events: Sequence[str]) -> int:
         """Delete events for good; their numbers are a gap from now on."""

@@ -10,7 +10,7 @@ import msgspec
 
 from fittracker.clock import of_ms, rfc3339
 from fittracker.mongo import Document
-from fittracker.sealing import Seal
+from fittracker.sealing import Seal, Unsealable
 
 SCHEMA: Final = 1
 
@@ -52,6 +52,17 @@ class Entry:
 
     place: Place
     record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where an event is and what it is, as can be seen without unsealing it."""
+
+    id: str
+    room: str
+    seq: int
+    kind: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,20 @@ class Envelope:
     def cover(self, overlay: bytes) -> Document:
         """What is laid over an event, as it is stored."""
         return self._seal.close(overlay)
+
+    def stale(self, closed: bytes) -> bool:
+        """Whether what is in the window was sealed with another key than the one that seals now."""
+        return bool(msgspec.msgpack.decode(closed)["kid"] != self._seal.first)
+
+    def kept_or_blank(self, document: Document) -> Kept:
+        """The same; without data (b"") where its key is gone."""
+        try:
+            return self.kept(document)
+        except Unsealable:
+            at_ms = round(document["at"].timestamp() * 1_000)
+            blank = Record(document["_id"], document["kind"], document["by"] or "", "", at_ms, b"")
+            place = Place(document["epoch"], document["seq"])
+            return Kept(document["room"], Entry(place, blank), None, document.get("version", 0))
 
     def kept(self, document: Document) -> Kept:
         """Out of MongoDB, with all that became of it."""

@@ -184,6 +184,23 @@ async def fill(api: Api, person: Person, trainer: Person, other: Person) -> None
     taken = await api.call("POST", "/users/me/import", person.access, data=content, headers=ZIP)
     await done(person, f"/users/me/import/{taken.data['id']}")
     await trainer.post("/sessions", {"title": "Hills", "capacity": 3, "athletes": [person.id]})
+    await talk(api, person, trainer)
+
+
+async def talk(api: Api, person: Person, other: Person) -> None:
+    """They write to somebody, own a group with them, and both react."""
+    chat = api.contexts.chat
+    for body in (
+        {"kind": "direct", "members": [other.id]},
+        {"kind": "group", "title": "Runners", "members": [other.id]},
+    ):
+        room = f"chat:{(await person.post('/conversations', body)).data['id']}"
+        for user, name in ((person.id, "Anna"), (other.id, "Tina")):
+            text = f"By {name}, <@{other.id}>"
+            said = await chat.send(user, name, room, text, client_id=user)
+            await chat.reactions.react(person.id, said.id, "👍", on=True)
+            await chat.marks.read(user, room, said.place.seq)
+        await chat.edits.edit(other.id, said.id, "By Tina, once more")
 
 
 async def traces(api: Api, user: str) -> list[str]:

@@ -176,3 +176,23 @@ async def test_who_exports_and_imports_is_audited(api: Api) -> None:
     entries = await found.sort("_id").to_list()
     assert [each["event"] for each in entries] == ["data.exported", "data.imported"]
     assert all(each["actor"] == anna.id and each["detail"].keys() == {"job"} for each in entries)
+
+
+async def test_what_one_said_is_taken_along_in_plain_words(api: Api) -> None:
+    """One's own alone, as it says now; what was deleted and what others said stays behind."""
+    anna, bert = await api.person(), await api.person("Bert")
+    made = await anna.post("/conversations", {"kind": "direct", "members": [bert.id]})
+    room = f"chat:{made.data['id']}"
+    chat = api.contexts.chat
+    said = [
+        await chat.send(user, "Name", room, text, client_id=text)
+        for user, text in ((anna.id, "kept"), (anna.id, "first"), (anna.id, "gone"), (bert.id, "his"))
+    ]
+    await chat.edits.edit(anna.id, said[1].id, "changed")
+    await chat.edits.delete(anna.id, said[2].id)
+    with zipfile.ZipFile(io.BytesIO(await export_of(anna))) as archive:
+        lines = archive.read("messages.jsonl").splitlines()
+    rows = {row["text"]: row for row in map(json.loads, lines)}
+    assert rows.keys() == {"kept", "changed"}
+    assert (rows["kept"]["room"], rows["kept"]["id"]) == (room, said[0].id)
+    assert (rows["kept"]["edited_at"], rows["changed"]["edited_at"] is None) == (None, False)

@@ -1,0 +1,39 @@
+"""What becomes of somebody's words when their account is deleted: their numbers stay, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fittracker.chat.membership import Membership
+from fittracker.chat.reactions import Reactions
+from fittracker.chat.wordless import wordless
+from fittracker.roomlog.log import RoomLog
+
+STEP: Final = 200
+
+
+class Farewell:
+    """Takes a person out of all rooms. It may be interrupted anywhere and done again."""
+
+    def __init__(self, room_log: RoomLog, reactions: Reactions, membership: Membership) -> None:
+        self._log = room_log
+        self._reactions = reactions
+        self._membership = membership
+
+    async def erase(self, user: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Empty what they said, take back what they gave, leave all conversations.
+
+        `step` is awaited now and then; what it raises ends the work, to be gone on with later.
+        """
+        await self._membership.leave_all(user)
+        await step()
+        archive, amendments = self._log.archive, self._log.amendments
+        while said := await archive.find_some({"by": user}, STEP):
+            for kept in said:
+                await amendments.disown(kept, wordless(kept, orphaned=True), bare=True)
+            await step()
+        while touched := await archive.find_some({"people": user}, STEP):
+            for kept in touched:
+                await self._reactions.withdraw(user, kept)
+            await step()
