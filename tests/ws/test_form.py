@@ -136,6 +136,31 @@ async def test_what_is_done_in_a_session_is_tallied(house: House, people: People
     assert (done.reps, done.score, dict(done.faults)) == (2, 170, {"back_lean": 2})
 
 
+async def test_the_roster_and_the_summary_of_a_session_have_what_the_camera_saw(
+    house: House, people: People
+) -> None:
+    """While it goes on, and when the trainer ends it."""
+    trainer, ada = await people.trainer(), await people.athlete()
+    session = await people.session(trainer, [ada])
+    async with connect(house.url, ada.token) as peer, connect(house.url, trainer.token) as coach:
+        for each in (peer, coach):
+            await each.call("room.join", room=f"session:{session}")
+        analysis = await opened(peer, session=session)
+        await push(peer, analysis, squats(3, squat(110, trunk=62)))
+        await coach.expect("form.rep", count=3)
+        await house.people.contexts.session_tally.flush()
+        (entry,) = (await coach.call("session.roster", session=session))["athletes"]
+        assert (entry["user"], entry["reps"], entry["exercises"]) == (ada.id, 3, {"squat": 3})
+        await coach.call("session.end", session=session)
+        (mine,) = (await peer.expect("session.ended"))["summary"]["athletes"]
+        assert mine["exercises"] == {"squat": {"reps": 3, "score": 85.0, "faults": {"back_lean": 3}}}
+        # It is over: what the camera sees from now on is the athlete's own business.
+        (watched,) = house.connection(ada.id).analyses
+        async with asyncio.timeout(5):
+            while len(watched.rooms) > 1:
+                await asyncio.sleep(0.01)
+
+
 async def test_whoever_is_out_of_the_session_is_shown_there_no_more(house: House, people: People) -> None:
     """The analysis goes on, for the athlete alone."""
     trainer, ada = await people.trainer(), await people.athlete()
