@@ -237,10 +237,10 @@ class Pose:
         shoulder, far = self.shoulder, self.ankle or self.hip
         if shoulder is None or far is None:
             return None
-        if self.view == "front":
-            # Seen along its length a trunk that lies is shorter than the shoulders are broad.
-            return self.broad > 1.0
-        return abs(shoulder[1] - far[1]) <= hypot(shoulder[0] - far[0], shoulder[2] - far[2])
+        if abs(shoulder[1] - far[1]) <= hypot(shoulder[0] - far[0], shoulder[2] - far[2]):
+            return True
+        # Seen along its length a trunk that lies is shorter than the shoulders are broad.
+        return self.view == "front" and self.broad > 1.0
 
     def leg_height(self) -> float | None:
         """How high the hips are above the ankles, in lengths of the trunk. From the front."""

@@ -125,8 +125,8 @@ Between the classes of the first half of the curl table: good frames lean back b
 labelled as leaning back by 18 at least. For presses it is taken over: it is the same posture.
 """
 
-SWING: Final = Rule("swing", "shoulder", Pose.upper_arm, 35, SIDEWAYS)
-"""The upper arm moves more than 35 degrees away from the trunk, in a curl.
+SWING: Final = Rule("swing", "shoulder", Pose.upper_arm, 35, SIDEWAYS, (50, 400))
+"""The upper arm moves more than 35 degrees away from the trunk while the elbow is bent, in a curl.
 
 Chen and Yang 2020, "Pose Trainer", arXiv:2006.11718: their cut between good and bad curls.
 """

@@ -92,13 +92,21 @@ def check(model: Model, points: Sequence[Point | None]) -> None:
 def joints(model: Model, points: Sequence[Point | None], aspect: float, world: bool) -> Joints:
     """The joints that were seen, in equal units on all axes; those of a picture lie in the plane z = 0.
 
+    A point without visibility in the very corner of a picture is one that was not found.
+
     `aspect` is width / height of the picture where the points are fractions of it, otherwise 1.
     """
     found: Joints = [None] * JOINTS
     least = model.visible
     for joint, place in enumerate(model.places):
         point = points[place]
-        if point is None or (point.visibility is not None and point.visibility < least):
+        if point is None:
+            continue
+        if point.visibility is None:
+            # How YOLO and OpenPose write a point that they have not found.
+            if point.x == 0 and point.y == 0 and not world:
+                continue
+        elif point.visibility < least:
             continue
         z = point.z if world and point.z is not None else 0.0
         found[joint] = (point.x * aspect, point.y, z)

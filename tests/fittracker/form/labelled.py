@@ -79,6 +79,8 @@ def pose_of(frame: Frame, aspect: float = 1.0) -> Pose:
 
 def bent(exercise: Exercise, pose: Pose) -> float | None:
     """How far the exercise has gone in this frame; from the front this needs a series, and is not known."""
+    if exercise.lying and not pose.lies():
+        return None
     return exercise.whole(*(side(pose) for side in exercise.sides)) if exercise.sides else None
 
 

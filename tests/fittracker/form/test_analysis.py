@@ -419,6 +419,24 @@ def test_what_is_not_known_is_refused() -> None:
             Analysis(exercise, model, aspect=aspect)  # type: ignore[arg-type]
 
 
+def test_a_point_in_the_corner_of_the_picture_was_not_found() -> None:
+    """As YOLO writes it, without a visibility; with one it is where it says."""
+    way = course(3)
+    plain = [
+        (t, [each and Point(each.x, each.y) for each in points])
+        for t, points in film(squat(), way, Camera("coco17"), seconds=13, fps=20)
+    ]
+    left = (5, 7, 9, 11, 13, 15)
+    lost = [
+        (t, [Point(0, 0) if place in left else each for place, each in enumerate(points)])
+        for t, points in plain
+    ]
+    analysis = Analysis("squat", "coco17")
+    watch(analysis, lost)
+    assert analysis.summary().reps == 3
+    assert analysis.summary().depth_deg == pytest.approx(110, abs=3)
+
+
 def test_fractions_need_the_shape_of_the_picture() -> None:
     """With it they give what pixels give; without it the angles are others."""
     pixels = analysed("squat", squat(), Camera()).summary()

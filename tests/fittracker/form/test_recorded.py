@@ -14,7 +14,17 @@ from fittracker.form import EXERCISES, MODELS, Analysis, Point, Rep
 from fittracker.form.exercises import Name
 from fittracker.form.pose import Pose
 from fittracker.form.skeleton import joints
-from tests.fittracker.form.labelled import ASPECT, TABLES, Agreement, Frame, form, stages, table
+from tests.fittracker.form.labelled import (
+    ASPECT,
+    TABLES,
+    Agreement,
+    Frame,
+    form,
+    pose_of,
+    stages,
+    static,
+    table,
+)
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "form.md"
 
@@ -101,6 +111,15 @@ def test_up_and_down_agree_with_what_people_said(poses: Path) -> None:
     for stage in stages(poses):
         assert stage.balanced > 0.93
         written(stage)
+
+
+def test_who_does_push_ups_lies_and_who_squats_does_not(poses: Path) -> None:
+    """So that a squat is no push-up; from the front a deep one may look as if."""
+    lying, upright = [], []
+    for label, frame in static(poses / "mlkit-pushup-squat-samples.csv"):
+        (lying if label.startswith("push") else upright).append(pose_of(frame).lies())
+    assert lying.count(True) > 0.98 * len(lying)
+    assert upright.count(False) > 0.85 * len(upright)
 
 
 def written(found: Agreement) -> None:
