@@ -349,7 +349,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     doors = Doors(sessions, device_tokens, liveness, grants, coaching)
     accounts = ground.accounts(sessions, limits)
     seats = Seats(database)
-    conversations = Conversations(database, people, clock)
+    conversations = Conversations(database, people, limits, clock)
     chat = ground.chat(seats, conversations, coaching, notifying.notifications)
     users = Users(database, liveness, measurements, ground.control, clock)
     workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)

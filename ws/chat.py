@@ -44,6 +44,8 @@ MOST_MESSAGES: Final = 100
 MOST_LISTENERS: Final = 100
 """In a room with more sockets nobody is told who is writing, and who has read what."""
 TYPING: Final = "chat.typing"
+TYPING_COST: Final = 20
+"""So many samples a `chat.typing` counts for that nobody is told: a thousand may come in ten seconds."""
 
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 Body = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
@@ -181,12 +183,15 @@ async def history(realtime: Realtime, connection: Connection, data: ChatHistory)
     return await realtime.contexts.chat.history(user, data.room, before=data.before, limit=data.limit)
 
 
-@command("chat.typing", ChatWriting, Nothing, policy=SIGNED_IN)
+@command("chat.typing", ChatWriting, Nothing, policy=SIGNED_IN, own_limit=True)
 async def typing(realtime: Realtime, connection: Connection, data: ChatWriting) -> Nothing:
     """Tell a room that one is writing: mostly sent without an `id`, and told every three seconds at most."""
-    who = identity(connection)
-    if not realtime.typing.admits(data.room, who.user, realtime.wheel.now, on=data.on):
+    who, now = identity(connection), realtime.wheel.now
+    if not realtime.typing.admits(data.room, who.user, now, on=data.on):
+        # At every key, by a simple client: that must not use up what it needs to say something.
+        connection.spend(now, 0, TYPING_COST)
         return NOTHING
+    connection.spend(now, 1, 0)
     if await realtime.contexts.chat.heard(who.user, data.room):
         _tell_few(realtime, data.room, TYPING, ChatTyping(who.user, who.name, data.on, int(FOR_S * 1_000)))
     return NOTHING

@@ -28,6 +28,9 @@ PAUSE_S: Final = 0.1
 """What is missing may be on its way to MongoDB: it is looked for a few times."""
 LONGEST_PAUSE_S: Final = 2.0
 
+MOST_BYTES: Final = 524_288
+"""An answer with more than that would count as unread, and close the connection as too slow."""
+
 healed = Counter("fittracker_log_healed", "Durable events that did not arrive by themselves and were fetched")
 gaps = Counter("fittracker_log_gaps", "Times a room was told that it has to read its history again")
 
@@ -106,7 +109,7 @@ class Readers:
             return Entered(place, False, [])
         known = [wire(room, each) for each in found.entries]
         later = reading.since(found.head.seq)
-        if found.head.seq + len(later) != place.seq:
+        if found.head.seq + len(later) != place.seq or sum(map(len, (*known, *later))) > MOST_BYTES:
             return Entered(place, False, [])
         return Entered(place, True, [msgspec.Raw(each) for each in (*known, *later)])
 

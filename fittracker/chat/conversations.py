@@ -10,20 +10,24 @@ from pymongo.errors import DuplicateKeyError
 from fittracker.clock import Clock
 from fittracker.errors import Invalid, NotFound
 from fittracker.ids import is_id, new_id
+from fittracker.limits import Bucket, Limits
 from fittracker.mongo import Database, Document
 from fittracker.paging import Cursor
 from fittracker.people import People
 
 Kind = Literal["direct", "group"]
 MOST_MEMBERS: Final = 1_000
+MOST_AN_HOUR: Final = 100
+"""New conversations of one person."""
 
 
 class Conversations:
     """All conversations. The order of `members` is that in which they came."""
 
-    def __init__(self, database: Database, people: People, clock: Clock) -> None:
+    def __init__(self, database: Database, people: People, limits: Limits, clock: Clock) -> None:
         self._conversations = database.conversations
         self._people = people
+        self._limits = limits
         self._clock = clock
 
     # -- making --------------------------------------------------------------------------------------
@@ -32,7 +36,8 @@ class Conversations:
         """A conversation with others: with one the one that there is, or a new one; a new group with many.
 
         Invalid where the others are too few or too many, where a group has no title or two people have one;
-        NotFound where one of them is nobody, has a block with this person, or is not to be found.
+        NotFound where one of them is nobody, has a block with this person, or is not to be found; RateLimited
+        after 100 new ones in an hour.
         """
         wanted = [each for each in dict.fromkeys(others) if each != user]
         if kind == "direct":
@@ -42,6 +47,7 @@ class Conversations:
         if len(wanted) >= MOST_MEMBERS:
             raise Invalid("Too many for a group.", fields={"members": f"must be below {MOST_MEMBERS:,}"})
         await self.check_reachable(user, wanted)
+        await self._limits.spend(Bucket("conversations", user, MOST_AN_HOUR, 3_600.0))
         group = self._new("group", [user, *wanted]) | {"title": title, "owner": user}
         await self._conversations.insert_one(group)
         return group
@@ -56,6 +62,7 @@ class Conversations:
         found = await self._conversations.find_one({"pair": pair})
         if found is not None:
             return found
+        await self._limits.spend(Bucket("conversations", user, MOST_AN_HOUR, 3_600.0))
         made = self._new("direct", [user, *wanted]) | {"pair": pair}
         try:
             await self._conversations.insert_one(made)

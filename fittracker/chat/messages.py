@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,10 @@ Given = dict[str, list[str]]
 MOST_NAMED: Final = 10
 """So many of those who gave an emoji are told by name."""
 
+MOST_BYTES: Final = 262_144
+"""Of a page, as JSON: a larger answer could count as unread, and close a connection as too slow."""
+
+_encode = msgspec.json.Encoder().encode
 _said = msgspec.json.Decoder(ChatMessage).decode
 _given = msgspec.json.Decoder(Given).decode
 
@@ -82,14 +87,26 @@ class Messages:
             raise NotFound("There is no such message in this room.")
 
     async def page(self, user: str, room: str, before: int | None, limit: int) -> Page:
-        """The newest messages with lower numbers, in order."""
+        """The newest messages with lower numbers, in order; fewer than asked for where they are long."""
         found = await self._log.archive.page(room, SAID, before, limit + 1)
-        return Page([shown(each, user) for each in found[-limit:]], len(found) > limit)
+        messages = [shown(each, user) for each in found[-limit:]]
+        fitting = _fitting(messages)
+        return Page(messages[len(messages) - fitting :], len(found) > fitting)
 
     async def newest(self, user: str, room: str) -> Message | None:
         """The last one of a room; None where nothing was said."""
         page = await self.page(user, room, None, 1)
         return page.messages[0] if page.messages else None
+
+
+def _fitting(messages: Sequence[Message]) -> int:
+    """How many of the newest go into one page; one always does."""
+    size = 0
+    for count, each in enumerate(reversed(messages)):
+        size += len(_encode(each))
+        if count and size > MOST_BYTES:
+            return count
+    return len(messages)
 
 
 def shown(kept: Kept, user: str) -> Message:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from fittracker.chat.conversations import MOST_AN_HOUR
 from tests.handlers.api import Api, Person
 
 BEGIN = "/conversations"
@@ -84,6 +85,19 @@ async def test_what_makes_no_conversation_is_refused(api: Api) -> None:
         {"kind": "direct", "members": ["x"]},
     ):
         assert (await anna.post(BEGIN, body)).status == 422, body
+
+
+async def test_nobody_begins_hundreds_of_conversations(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that there is already can be asked for as often as one likes."""
+    assert MOST_AN_HOUR == 100
+    monkeypatch.setattr("fittracker.chat.conversations.MOST_AN_HOUR", 2)
+    anna, bert = await api.person(), await api.person("Bert")
+    for _ in range(3):
+        await begin(anna, bert)
+    await begin(anna, bert, title="One")
+    answer = await anna.post(BEGIN, {"kind": "group", "members": [bert.id], "title": "Two"})
+    assert (answer.status, answer.code) == (429, "rate_limited")
+    await begin(anna, bert)
 
 
 async def test_messages_are_read_page_by_page(api: Api) -> None:

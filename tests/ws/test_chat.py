@@ -173,6 +173,25 @@ async def test_any_unicode_comes_as_it_was_written(house: House, people: People,
         assert await texts(one, room) == await texts(other, room) == written
 
 
+async def test_a_page_of_long_messages_is_a_short_one(house: House, people: People) -> None:
+    """A hundred of the longest would be so much that the reader would be closed as too slow."""
+    (anna, bert), room = await a_group(people, 2)
+    send = people.contexts.chat.send
+    long = "🏃" * 4_000
+    await asyncio.gather(*(send(anna.id, "Anna", room, long, client_id=f"{n}") for n in range(100)))
+    async with connect(house.url, bert.token) as peer:
+        page = await peer.call("chat.history", room=room, limit=100)
+        assert (len(page["messages"]), page["more"]) == (16, True)
+        seqs = [each["seq"] for each in page["messages"]]
+        older = await peer.call("chat.history", room=room, limit=100, before=seqs[0])
+        assert [each["seq"] for each in older["messages"]][-1] == seqs[0] - 1
+        since = {"epoch": page["messages"][0]["epoch"], "seq": 0}
+        joined = await peer.call("room.join", room=room, since=since)
+        assert (joined["recovered"], joined["events"], joined["seq"]) == (False, [], 100)
+        since["seq"] = 90
+        assert len((await peer.call("room.join", room=room, since=since))["events"]) == 10
+
+
 async def test_what_is_no_text_is_refused(house: House, people: People) -> None:
     """Empty, blank, too long, with controls; the socket lives on and nothing was said."""
     (anna, _), room = await a_group(people, 2)

@@ -102,6 +102,20 @@ async def test_a_room_is_told_who_writes_now_and_then(house: House, people: Peop
             assert (await stranger.error())["code"] == "not_found"
 
 
+async def test_a_client_that_tells_every_key_can_still_say_something(house: House, people: People) -> None:
+    """Two hundred keys in a moment use up nothing; a flood is refused in the end."""
+    (anna, bert), room = await a_group(people, 2)
+    async with connect(house.url, anna.token) as one, connect(house.url, bert.token) as other:
+        await other.call("room.join", room=room)
+        for _ in range(200):
+            await one.send("chat.typing", {"room": room, "on": True})
+        await say(one, room, "Typed quickly.")
+        await other.expect("chat.message", text="Typed quickly.")
+        for _ in range(1_000):
+            await one.send("chat.typing", {"room": room, "on": True})
+        assert (await one.error())["code"] == "rate_limited"
+
+
 def test_writing_is_told_again_after_a_while_and_forgotten_by_itself() -> None:
     """Every three seconds while it goes on; after six it needs no end."""
     typing = Typing()
