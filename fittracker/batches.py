@@ -92,9 +92,7 @@ class Batches:
         batch = stream.flying
         if batch is None or highest < batch["_id"]["n"]:
             return False  # a duplicate that no majority has yet: it stays flying and is tried again
-        before = len(batch["t"]) + len(stream.seq)
-        stream.trim(highest)
-        self._settled(before - len(stream.seq))
+        self._settled(stream.trim(highest))
         return True
 
 

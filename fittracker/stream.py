@@ -8,11 +8,13 @@ and trims.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, takewhile
-from typing import Any, Final, Protocol
+from typing import Annotated, Final, Protocol
 from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
 
 from fittracker.mongo import Document
 from fittracker.pulse import Pulse
@@ -21,6 +23,19 @@ BATCH_BYTES: Final = 4_000_000
 """A batch is not made larger than this; MongoDB takes 16 MiB."""
 SAMPLE_BYTES: Final = 64
 BEAT_BYTES: Final = 13
+"""What a sample, and an RR interval, take as BSON, at most."""
+
+RR = Annotated[float, Meta(gt=0, le=10_000)]
+
+
+class Sample(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """`t` unix ms, `bpm` 0 for no contact, `rr` in ms, oldest first."""
+
+    seq: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    t: int
+    bpm: Annotated[int, Meta(ge=0, le=300)]
+    rr: Annotated[list[RR], Meta(max_length=64)] | None = None
+    contact: bool | None = None
 
 
 class Owner(Protocol):
@@ -37,9 +52,8 @@ class Stream:
     """The state of one stream on the worker that owns it. Times are unix ms, `heard` is monotonic seconds."""
 
     __slots__ = (
-        "bpm",
+        "_flown",
         "closed",
-        "contact",
         "day",
         "day_begins",
         "day_ends",
@@ -51,16 +65,11 @@ class Stream:
         "owner",
         "pulse",
         "queued",
-        "rr",
-        "seq",
         "session",
-        "size",
         "stored",
-        "t",
         "time_zone",
         "user",
-        "with_contact",
-        "with_rr",
+        "waiting",
     )
 
     def __init__(
@@ -87,122 +96,83 @@ class Stream:
         self.closed = False
         self.flying: Document | None = None
         """The batch that is on its way to MongoDB; there is never more than one."""
+        self._flown: list[Sample] = []
         self.flying_bytes = 0
         self.day = ""
         self.day_begins = self.day_ends = 0
-        self._clear()
+        self.waiting: list[Sample] = []
 
-    def _clear(self) -> None:
-        self.seq: list[int] = []
-        self.t: list[int] = []
-        self.bpm: list[int] = []
-        self.rr: list[Sequence[float] | None] = []
-        self.contact: list[bool | None] = []
-        self.with_rr = self.with_contact = False
-        self.size = 0  # bytes that what waits takes as BSON, or a little less
-
-    def append(self, seq: int, t: int, bpm: int, rr: Sequence[float] | None, contact: bool | None) -> None:
-        """Keep a sample for the next flush; the caller has checked that `seq` is above `last`."""
-        self.last = seq
-        self.seq.append(seq)
-        self.t.append(t)
-        self.bpm.append(bpm)
-        self.rr.append(rr)
-        self.contact.append(contact)
-        self.size += SAMPLE_BYTES
-        if rr:
-            self.with_rr = True
-            self.size += BEAT_BYTES * len(rr)
-        if contact is not None:
-            self.with_contact = True
+    def append(self, sample: Sample) -> None:
+        """Keep a sample for the next flush; the caller has checked that its `seq` is above `last`."""
+        self.last = sample.seq
+        self.waiting.append(sample)
 
     def take_off(self) -> Document | None:
         """The next batch, of what waits as much as fits; None where nothing does or one is still flying."""
-        if self.flying is not None or not self.seq:
+        samples = self.waiting
+        if self.flying is not None or not samples:
             return None
-        self.flying_bytes = self.size
-        later = self._split() if self.size > BATCH_BYTES else None
-        first, start = self.stored + 1, self.t[0]
-        if not self.day_begins <= start < self.day_ends:
-            self._find_day(start)
-        last = self.seq[-1]
+        if len(samples) == 1:  # as from a strap that sends one a second
+            size = _bytes(samples[0])
+        else:
+            size = sum(map(_bytes, samples))
+            if size > BATCH_BYTES:
+                samples = _fitting(samples)
+                size = sum(map(_bytes, samples))
+        # Only when nothing can go wrong any more do they wait no longer.
+        self.flying, self.flying_bytes = self._batch(samples), size
+        self._flown, self.waiting = samples, self.waiting[len(samples) :]
+        return self.flying
+
+    def _batch(self, samples: list[Sample]) -> Document:
+        first, last = samples[0], samples[-1]
+        t = [each.t for each in samples]
+        if not self.day_begins <= first.t < self.day_ends:
+            self._find_day(first.t)
         batch: Document = {
-            "_id": {"s": self.id, "n": first},
+            "_id": {"s": self.id, "n": self.stored + 1},
             "user": self.user,
             "session": self.session,
-            "t": self.t,
-            "bpm": self.bpm,
-            "to": last,
-            "from_t": min(self.t),
-            "until_t": max(self.t),
+            "t": t,
+            "bpm": [each.bpm for each in samples],
+            "to": last.seq,
+            "from_t": first.t if first is last else min(t),
+            "until_t": first.t if first is last else max(t),
             "day": self.day,
         }
-        if len(self.seq) != last - self.stored:
-            batch["seq"] = self.seq  # the device skipped numbers; without it, they count up from n
-        if self.with_rr:
-            batch["rr"] = self.rr
-        if self.with_contact:
-            batch["contact"] = self.contact
-        self.flying = batch
-        self._clear()
-        if later is not None:
-            self._fill(later)
+        if len(samples) != last.seq - self.stored:
+            # The device skipped numbers; without these, they count up from n.
+            batch["seq"] = [each.seq for each in samples]
+        rr, contact = [each.rr for each in samples], [each.contact for each in samples]
+        if any(rr):
+            batch["rr"] = rr
+        if contact.count(None) != len(contact):
+            batch["contact"] = contact
         return batch
-
-    def _columns(self) -> tuple[list[Any], ...]:
-        return self.seq, self.t, self.bpm, self.rr, self.contact
-
-    def _split(self) -> tuple[list[Any], ...]:
-        """Keep what fits into one batch; what does not."""
-        sizes = accumulate(_bytes(beats) for beats in self.rr)
-        count = max(sum(1 for _ in takewhile(lambda size: size <= BATCH_BYTES, sizes)), 1)
-        later = tuple(column[count:] for column in self._columns())
-        for column in self._columns():
-            del column[count:]
-        self.flying_bytes = sum(map(_bytes, self.rr))
-        return later
-
-    def _fill(self, columns: tuple[list[Any], ...]) -> None:
-        """Let these wait, and nothing else."""
-        self.seq, self.t, self.bpm, self.rr, self.contact = columns
-        self.with_rr = any(self.rr)
-        self.with_contact = any(each is not None for each in self.contact)
-        self.size = sum(map(_bytes, self.rr))
 
     def landed(self) -> int:
         """The flying batch is stored; how many samples were in it."""
         batch, self.flying = self.flying, None
         if batch is None:
             return 0
+        flown, self._flown = self._flown, []
         self.stored = batch["to"]
-        return len(batch["t"])
+        return len(flown)
 
-    def trim(self, stored: int) -> None:
-        """Somebody stored up to `stored`: keep what lies above it, to fly again."""
-        batch, self.flying = self.flying, None
+    def trim(self, stored: int) -> int:
+        """Somebody stored up to `stored`: keep what lies above it, to fly again. How many were let go."""
+        flown, self._flown = self._flown, []
+        self.flying = None
         self.stored = max(self.stored, stored)
         self.last = max(self.last, self.stored)
-        if batch is None:
-            return
-        length = len(batch["t"])
-        numbers = batch.get("seq") or list(range(batch["to"] - length + 1, batch["to"] + 1))
-        keep = [place for place, seq in enumerate(numbers) if seq > self.stored]
-        missing: list[Any] = [None] * length
-        flown = (
-            numbers,
-            batch["t"],
-            batch["bpm"],
-            batch.get("rr") or missing,
-            batch.get("contact") or missing,
-        )
-        first = next((place for place, seq in enumerate(self.seq) if seq > self.stored), len(self.seq))
-        pairs = zip(flown, self._columns(), strict=True)
-        self._fill(tuple([ahead[place] for place in keep] + behind[first:] for ahead, behind in pairs))
+        held = flown + self.waiting
+        self.waiting = [each for each in held if each.seq > self.stored]
+        return len(held) - len(self.waiting)
 
     @property
     def settled(self) -> bool:
         """Whether all that was accepted is stored."""
-        return self.flying is None and not self.seq
+        return self.flying is None and not self.waiting
 
     def _find_day(self, t_ms: int) -> None:
         """The person's local day that holds this time; it may have 23 or 25 hours."""
@@ -215,6 +185,11 @@ class Stream:
         self.day_ends = int(tomorrow.timestamp() * 1000)
 
 
-def _bytes(beats: Sequence[float] | None) -> int:
-    """What a sample with these RR intervals takes as BSON, at most."""
-    return SAMPLE_BYTES + BEAT_BYTES * len(beats) if beats else SAMPLE_BYTES
+def _fitting(samples: list[Sample]) -> list[Sample]:
+    """As many of them as one batch may hold; at least one."""
+    sizes = accumulate(map(_bytes, samples))
+    return samples[: max(sum(1 for _ in takewhile(lambda size: size <= BATCH_BYTES, sizes)), 1)]
+
+
+def _bytes(sample: Sample) -> int:
+    return SAMPLE_BYTES + BEAT_BYTES * len(sample.rr) if sample.rr else SAMPLE_BYTES

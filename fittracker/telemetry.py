@@ -23,9 +23,9 @@ from fittracker.errors import Gone, Invalid, NotFound, Unavailable
 from fittracker.mongo import Database, Document
 from fittracker.observability import logger
 from fittracker.physiology import Physiology
-from fittracker.pulse import Alert, Pulse
+from fittracker.pulse import NOTHING, Alert, Pulse
 from fittracker.redis import OUTAGES as REDIS_OUTAGES
-from fittracker.stream import Owner, Stream
+from fittracker.stream import Owner, Sample, Stream
 
 log = logger(__name__)
 
@@ -188,38 +188,47 @@ class Telemetry:
                 retry_after_ms=2_000,
             )
 
-    def latest_ms(self) -> int:
-        """The latest time a sample may have now: a clock may be a day ahead, not more."""
-        return self._clock.now_ms() + AHEAD_MS
+    def check(self, samples: Sequence[Sample]) -> None:
+        """Invalid for what no heart and no clock says; a clock may be a day ahead, not more."""
+        latest = self._clock.now_ms() + AHEAD_MS
+        for sample in samples:
+            if not OLDEST_MS <= sample.t <= latest:
+                fault = {"t": "must be unix milliseconds"}
+                raise Invalid("The time of a sample is not plausible.", fields=fault)
+            if sample.seq < 1 or not 0 <= sample.bpm <= MOST_BPM:
+                raise Invalid("A sample is not plausible.", fields={"bpm": f"must be 0 to {MOST_BPM}"})
 
-    def check(self, seq: int, t_ms: int, bpm: int, latest_ms: int) -> None:
-        """Invalid for what no heart and no clock says."""
-        if not OLDEST_MS <= t_ms <= latest_ms:
-            raise Invalid("The time of a sample is not plausible.", fields={"t": "must be unix milliseconds"})
-        if seq < 1 or not 0 <= bpm <= MOST_BPM:
-            raise Invalid("A sample is not plausible.", fields={"bpm": f"must be 0 to {MOST_BPM}"})
-
-    def accept(
-        self,
-        stream: Stream,
-        seq: int,
-        t_ms: int,
-        bpm: int,
-        rr: Sequence[float] | None,
-        contact: bool | None,
-    ) -> Sequence[Alert] | None:
-        """Take one sample: the alerts it sets off, or None where it had been accepted before."""
-        if seq <= stream.last:
-            repeated.inc()
+    def accept(self, stream: Stream, samples: Sequence[Sample]) -> Sequence[Alert] | None:
+        """Take samples: the alerts they set off, or None where all of them had been accepted before."""
+        held, feed = stream.waiting, stream.pulse.feed
+        before = len(held)
+        alerts: list[Alert] | None = None
+        try:
+            for sample in samples:
+                if sample.seq <= stream.last:
+                    repeated.inc()
+                    continue
+                stream.last = sample.seq
+                held.append(sample)
+                found = feed(sample.t, sample.bpm, sample.rr, sample.contact)
+                if found:
+                    alerts = [*(alerts or ()), *found]
+        finally:
+            count = len(held) - before
+            if count:
+                self._await(stream, count)
+        if not count:
             return None
-        stream.append(seq, t_ms, bpm, rr, contact)
-        self._waiting += 1
+        return alerts or NOTHING
+
+    def _await(self, stream: Stream, count: int) -> None:
+        """So many samples more wait for the next flush."""
+        self._waiting += count
         if not stream.queued:
             stream.queued = True
             self._dirty.append(stream)
         if self._waiting >= self._flush_samples:
             self._enough.set()
-        return stream.pulse.feed(t_ms, bpm, rr, contact)
 
     def repeat_ack(self, stream: Stream) -> None:
         """Acknowledge again at the next flush: the device sent what is stored already."""
@@ -301,10 +310,12 @@ class Telemetry:
     def _conclude(self, streams: list[Stream]) -> None:
         """Acknowledge what landed, though more may have come meanwhile; keep the rest for the next flush."""
         for stream in streams:
-            stream.queued = not stream.settled
-            if stream.queued:
+            landed = stream.flying is None
+            if landed and not stream.waiting:
+                stream.queued = False
+            else:
                 self._dirty.append(stream)
-            if stream.flying is None and stream.owner is not None:
+            if landed and stream.owner is not None:
                 stream.owner.acknowledge(stream)
 
     async def store(self, stream: Stream) -> None:

@@ -107,7 +107,7 @@ class Connection:
         self.commands = self.samples = self.controls = self.refused = 0
         self.queued = False
         self.slow_since: float | None = None
-        self._pending: list[bytes] | None = None
+        self._pending: bytes | list[bytes] | None = None
         self._held: dict[str, Outgoing] | None = None
         self._limits = limits
         self._writer = writer
@@ -119,10 +119,13 @@ class Connection:
         """Queue a whole frame for this socket alone; it leaves at the end of the loop turn."""
         if not self.open:
             return
-        if self._pending is None:
-            self._pending = [frame]
+        pending = self._pending
+        if pending is None:
+            self._pending = frame  # nearly always the only one of its turn
+        elif isinstance(pending, bytes):
+            self._pending = [pending, frame]
         else:
-            self._pending.append(frame)
+            pending.append(frame)
         if not self.queued:
             self.queued = True
             self._writer.mark(self)
@@ -131,8 +134,8 @@ class Connection:
         """Write what is queued; close a reader that lets too much pile up."""
         self.queued = False
         pending, self._pending = self._pending, None
-        if pending and self.open:
-            self.write(pending[0] if len(pending) == 1 else b"".join(pending))
+        if pending is not None and self.open:
+            self.write(pending if isinstance(pending, bytes) else b"".join(pending))
 
     def write(self, frames: bytes) -> None:
         """Hand whole frames to the transport now."""

@@ -1,12 +1,13 @@
 """Reading one socket: frames in the order they came, each looked up, checked, run and answered.
 
-The loop is the inbox. While a command waits for MongoDB the next one stays in aiohttp's queue, and when that
-is full the peer's kernel holds the rest: nobody needs a queue of our own.
+A command that waits for nothing is run at the moment it comes (ws/socket.py calls `take`). For one that
+waits, the loop here is woken, and until it is done all that comes stays in the inbox; when that is full the
+peer's kernel holds the rest: nobody needs a queue of our own.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiohttp import WSMsgType
@@ -30,72 +31,108 @@ UNREADABLE_IN_A_ROW: Final = 3
 UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 errors = Counter("fittracker_command_errors", "Commands that failed, by code", ["code"])
+LATER: Final = WSMsgType.CONTINUATION
+"""The type under which a command that has to wait is put into the inbox; the parser never puts it there."""
 _ENDS: Final = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
-async def converse(realtime: Realtime, connection: Connection) -> None:
+class Inbox(Protocol):
+    """What has come and nobody has looked at yet (ws/socket.py)."""
+
+    listening: bool
+    """Whether the conversation waits for the next message, and all before it are done."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+
+
+async def converse(realtime: Realtime, connection: Connection, inbox: Inbox) -> None:
     """Serve a socket until it closes.
 
     Also when we close it: to return before the close frame is out would let aiohttp send its own, code 1000.
     """
     receive = connection.socket.receive
-    wheel = realtime.wheel
     while True:
+        inbox.listening = inbox.empty
         message: Any = await receive()
+        inbox.listening = False
         kind = message.type
         if kind in _ENDS:
             return
-        if not connection.open or connection.leaving:
+        if kind is LATER:
+            await carry_out(realtime, connection, message.data)
+        elif not connection.open or connection.leaving:
             continue  # it was said before the peer could know that we are closing
-        connection.heard = wheel.now
-        if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
-            connection.unclaimed = 0
-            connection.busy = True
-            await hear(realtime, connection, kind is WSMsgType.BINARY, message.data)
-            connection.busy = False
-        elif connection.spend_control(wheel.now, len(message.data)) and kind is WSMsgType.PING:
-            await connection.socket.pong(message.data)
+        elif kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
+            frame = take(realtime, connection, kind is WSMsgType.BINARY, message.data)
+            if frame is not None:
+                await carry_out(realtime, connection, frame)
+        else:
+            connection.heard = realtime.wheel.now
+            if connection.spend_control(realtime.wheel.now, len(message.data)) and kind is WSMsgType.PING:
+                await connection.socket.pong(message.data)
 
 
-async def hear(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> None:
-    """One frame: a command, or a binary push of heart rate."""
-    number: int | None = None
-    command: Command | None = None
-    counted = False
+def take(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> Any | None:
+    """One message: a command, or a binary push of heart rate. A command that has to wait is given back."""
+    if not connection.open or connection.leaving:
+        return None  # it was said before the peer could know that we are closing
+    connection.heard = realtime.wheel.now
+    connection.unclaimed = 0
+    frame: Any = None
     try:
         if binary and payload[:1] in BINARY_KINDS:
             connection.unreadable = 0
             push_binary(realtime, connection, payload)
-            return
-        frame = _read(realtime, connection, binary, payload)
-        number = frame.id
-        command = frame.command
-        counted = not command.own_limit
+            return None
+        if binary is not (connection.encoding is Encoding.MSGPACK):
+            _mistaken(connection)
+        frame = realtime.decode[connection.encoding](payload)
+        connection.unreadable = 0
+        command: Command = frame.command
         _admit(realtime, connection, command)
-        answer = command.run(realtime, connection, frame.data)
         if command.waits:
-            answer = await answer
-        if number is not None:
-            connection.reply(number, answer)
+            connection.busy = True
+            return frame
+        answer = command.run(realtime, connection, frame.data)
+        if frame.id is not None:
+            connection.reply(frame.id, answer)
     except msgspec.ValidationError as error:
         _misread(realtime, connection, payload, error)
     except UNREADABLE as error:
         _unreadable(connection, str(error))
-    except Failure as failure:
-        if isinstance(failure, Forbidden):
+    except Exception as error:  # noqa: BLE001  a defect in one command must not cost the socket
+        _failed(realtime, connection, frame, error)
+    return None
+
+
+async def carry_out(realtime: Realtime, connection: Connection, frame: Any) -> None:
+    """Run a command that `take` gave back, and answer it."""
+    try:
+        answer = await frame.command.run(realtime, connection, frame.data)
+        if frame.id is not None:
+            connection.reply(frame.id, answer)
+    except Exception as error:  # noqa: BLE001  a defect in one command must not cost the socket
+        _failed(realtime, connection, frame, error)
+    connection.busy = False
+
+
+def _failed(realtime: Realtime, connection: Connection, frame: Any | None, error: Exception) -> None:
+    """Answer a command that failed; `frame` is None for a binary push."""
+    number: int | None = frame.id if frame is not None else None
+    command: Command | None = frame.command if frame is not None else None
+    if isinstance(error, Failure):
+        if isinstance(error, Forbidden):
             _note_denial(realtime, connection, command)
-        _refuse(realtime, connection, number, failure, counted)
-    except Exception as error:  # noqa: BLE001  in one command it must cost neither the socket nor the worker
+        _refuse(realtime, connection, number, error, command is not None and not command.own_limit)
+    else:
         _apologize(connection, number, error)
 
 
-def _read(realtime: Realtime, connection: Connection, binary: bool, payload: bytes) -> Any:
-    if binary is not (connection.encoding is Encoding.MSGPACK):
-        expected = "binary" if connection.encoding is Encoding.MSGPACK else "text"
-        raise msgspec.DecodeError(f"the agreed subprotocol uses {expected} frames")
-    frame = realtime.decode[connection.encoding](payload)
-    connection.unreadable = 0
-    return frame
+def _mistaken(connection: Connection) -> None:
+    expected = "binary" if connection.encoding is Encoding.MSGPACK else "text"
+    raise msgspec.DecodeError(f"the agreed subprotocol uses {expected} frames")
 
 
 def _misread(

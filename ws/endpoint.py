@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
@@ -18,14 +18,13 @@ from ws.connection import Connection
 from ws.conversation import converse
 from ws.frames import SUBPROTOCOLS, Close, Encoding
 from ws.heart import let_go
-from ws.meter import measure
 from ws.realtime import CLOSE_S, Realtime
 from ws.session import welcome
+from ws.socket import Socket
 
 log = logger(__name__)
 
 REALTIME: Final = web.AppKey("realtime", Realtime)
-Socket = web.WebSocketResponse[Any]
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
@@ -37,18 +36,10 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         return _refuse(failure)
     except OUTAGES:
         return _refuse(Unavailable("Nobody can sign in at the moment.", retry_after_ms=2_000))
-    socket: Socket = web.WebSocketResponse(
-        protocols=SUBPROTOCOLS,
-        compress=False,
-        autoping=False,
-        max_msg_size=realtime.settings.ws_frame_bytes + 1,  # aiohttp refuses what reaches its limit
-        decode_text=False,
-        timeout=CLOSE_S,
-    )
+    socket = Socket(SUBPROTOCOLS, realtime.settings.ws_frame_bytes, CLOSE_S)
     try:
         await socket.prepare(request)
         connection = _connect(realtime, request, socket, address)
-        measure(connection, request, realtime.settings.ws_frame_bytes)
     except web.HTTPBadRequest as fault:
         return _refuse(BadRequest(fault.text or "This is no WebSocket handshake."))
     except ConnectionResetError:
@@ -58,7 +49,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         if identity is not None:
             welcome(realtime, connection, identity)
         realtime.wheel.add(connection, connection.next_look(realtime.wheel.now))
-        await converse(realtime, connection)
+        await converse(realtime, connection, socket.inbox)
     finally:
         realtime.leave(connection)
         connection.open = False
@@ -148,6 +139,7 @@ def _connect(realtime: Realtime, request: web.Request, socket: Socket, address: 
         writer=realtime.writer,
         finish=realtime.finish,
     )
+    socket.belong(realtime, connection)
     realtime.hub.add(connection)
     if realtime.draining:
         connection.close(Close.RESTART, "the server restarts")

@@ -15,7 +15,7 @@ from fittracker.errors import Failure, Invalid, NotFound, RateLimited, Unauthent
 from fittracker.observability import logger
 from fittracker.policy import SIGNED_IN, Policy
 from fittracker.pulse import Alert
-from fittracker.stream import Owner, Stream
+from fittracker.stream import Owner, Sample, Stream
 from fittracker.workouts import empty_summary
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
@@ -31,7 +31,6 @@ MOST_SAMPLES: Final = 300
 
 Text = Annotated[str, Meta(min_length=1, max_length=100)]
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
-RR = Annotated[float, Meta(gt=0, le=10_000)]
 
 
 class Device(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -58,16 +57,6 @@ class HrOpened(msgspec.Struct):
     acked: int
     zones: list[list[int]]
     alerts: dict[str, Any]
-
-
-class Sample(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """`t` unix ms, `bpm` 0 for no contact, `rr` in ms, oldest first."""
-
-    seq: Annotated[int, Meta(ge=1, le=2**53 - 1)]
-    t: int
-    bpm: Annotated[int, Meta(ge=0, le=300)]
-    rr: Annotated[list[RR], Meta(max_length=64)] | None = None
-    contact: bool | None = None
 
 
 class HrPush(msgspec.Struct, forbid_unknown_fields=True):
@@ -213,7 +202,7 @@ def hr_push(realtime: Realtime, connection: Connection, data: HrPush) -> Nothing
     if connection.feeds is None:
         raise NotFound("Open this stream first.")
     feed = connection.feeds.of_stream(data.stream)
-    _push(realtime, connection, feed, [(x.seq, x.t, x.bpm, x.rr, x.contact) for x in data.samples])
+    _push(realtime, connection, feed, data.samples)
     return NOTHING
 
 
@@ -232,8 +221,8 @@ def push_binary(realtime: Realtime, connection: Connection, payload: bytes) -> N
             raise Invalid("The binary frame is cut.")
         handle, seq, t = SAMPLE.unpack_from(payload, 1)
         measured = ble.decode(payload[1 + SAMPLE.size :])
-        row = (seq, t, measured.bpm, measured.rr or None, measured.contact)
-        _push(realtime, connection, connection.feeds.of_handle(handle), (row,))
+        sample = Sample(seq, t, measured.bpm, measured.rr or None, measured.contact)
+        _push(realtime, connection, connection.feeds.of_handle(handle), (sample,))
         return
     if len(payload) < 1 + BATCH.size:
         raise Invalid("The binary frame is cut.")
@@ -244,10 +233,7 @@ def push_binary(realtime: Realtime, connection: Connection, payload: bytes) -> N
     _push(realtime, connection, feed, list(_batch(payload, count)))
 
 
-Row = tuple[int, int, int, Sequence[float] | None, bool | None]
-
-
-def _batch(payload: bytes, count: int) -> Iterator[Row]:
+def _batch(payload: bytes, count: int) -> Iterator[Sample]:
     place = 1 + BATCH.size
     for _ in range(count):
         if place + BATCH_ITEM.size > len(payload):
@@ -258,27 +244,19 @@ def _batch(payload: bytes, count: int) -> Iterator[Row]:
             raise Invalid("The binary batch is cut.")
         measured = ble.decode(payload[place : place + size])
         place += size
-        yield seq, t, measured.bpm, measured.rr or None, measured.contact
+        yield Sample(seq, t, measured.bpm, measured.rr or None, measured.contact)
     if place != len(payload):
         raise Invalid("The binary batch has a tail.")
 
 
-def _push(realtime: Realtime, connection: Connection, feed: Feed, rows: Sequence[Row]) -> None:
-    """Accept rows of one stream, show the newest to whoever watches, and give the alerts they set off."""
-    _check(realtime, connection, feed, rows)
-    telemetry, stream = realtime.telemetry, feed.stream
-    alerts: list[Alert] = []
-    accepted = False
+def _push(realtime: Realtime, connection: Connection, feed: Feed, samples: Sequence[Sample]) -> None:
+    """Accept samples of one stream, show the newest to whoever watches, and give the alerts they set off."""
+    _check(realtime, connection, feed, samples)
+    stream = feed.stream
     seen = stream.pulse.t
-    for seq, t, bpm, rr, contact in rows:
-        found = telemetry.accept(stream, seq, t, bpm, rr, contact)
-        if found is None:
-            continue
-        accepted = True
-        if found:
-            alerts += found
-    if not accepted:
-        telemetry.repeat_ack(stream)
+    alerts = realtime.telemetry.accept(stream, samples)
+    if alerts is None:
+        realtime.telemetry.repeat_ack(stream)
         return
     stream.heard = realtime.wheel.now
     if stream.pulse.t != seen:
@@ -291,19 +269,18 @@ def _push(realtime: Realtime, connection: Connection, feed: Feed, rows: Sequence
         tell_alert(realtime, feed.rooms, feed.user, alert)
 
 
-def _check(realtime: Realtime, connection: Connection, feed: Feed, rows: Sequence[Row]) -> None:
+def _check(realtime: Realtime, connection: Connection, feed: Feed, samples: Sequence[Sample]) -> None:
     """Look at all before one is accepted: a push that is refused changes nothing."""
     telemetry = realtime.telemetry
-    feed.check_turn(rows[0][0])
+    if feed.refused is not None:
+        feed.check_turn(samples[0].seq)
     try:
-        connection.spend(realtime.wheel.now, 0, len(rows))
+        connection.spend(realtime.wheel.now, 0, len(samples))
         telemetry.check_room()
     except (RateLimited, Unavailable):
-        feed.refused = rows[0][0]
+        feed.refused = samples[0].seq
         raise
-    latest = telemetry.latest_ms()
-    for seq, t, bpm, _rr, _contact in rows:
-        telemetry.check(seq, t, bpm, latest)
+    telemetry.check(samples)
     feed.refused = None
 
 

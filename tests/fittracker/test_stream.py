@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fittracker.alerts import AlertLimits
 from fittracker.pulse import Pulse
-from fittracker.stream import Stream
+from fittracker.stream import Sample, Stream
 
 T0 = 1_700_000_000_000
 
@@ -31,7 +31,7 @@ def a_stream(stored: int = 0, time_zone: str = "UTC") -> Stream:
 def push(stream: Stream, *numbers: int) -> None:
     """Append samples whose heart rate is their number, so that a mix-up shows."""
     for seq in numbers:
-        stream.append(seq, T0 + seq * 1000, 60 + seq % 100, [800.0] if seq % 2 else None, None)
+        stream.append(Sample(seq, T0 + seq * 1000, 60 + seq % 100, [800.0] if seq % 2 else None, None))
 
 
 def test_a_batch_covers_the_range_after_everything_stored() -> None:
@@ -112,7 +112,7 @@ def test_a_batch_names_the_local_day_of_its_person_also_when_the_clock_changes()
     stream = a_stream(time_zone="America/New_York")
 
     def day_of(hour: datetime) -> str:
-        stream.append(stream.last + 1, int(hour.timestamp() * 1000), 60, None, None)
+        stream.append(Sample(stream.last + 1, int(hour.timestamp() * 1000), 60, None, None))
         batch = stream.take_off()
         stream.landed()
         assert batch is not None

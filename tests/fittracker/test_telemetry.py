@@ -18,8 +18,8 @@ from fittracker.ids import new_id
 from fittracker.mongo import Database, open_database
 from fittracker.physiology import Physiology
 from fittracker.redis import open_redis
-from fittracker.stream import Stream
-from fittracker.telemetry import Telemetry
+from fittracker.stream import Sample, Stream
+from fittracker.telemetry import AHEAD_MS, Telemetry
 from fittracker.workouts import Workouts
 from tests.conftest import DATABASE
 
@@ -81,7 +81,7 @@ class Bench:
 def push(worker: Telemetry, stream: Stream, *numbers: int) -> None:
     """Samples whose heart rate is their number."""
     for seq in numbers:
-        worker.accept(stream, seq, T0 + seq * 1000, seq, None, None)
+        worker.accept(stream, [Sample(seq, T0 + seq * 1000, seq, None, None)])
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_a_repeated_sample_is_acknowledged_again_and_stored_once(bench: Be
     stream = await bench.open(bench.first, device)
     push(bench.first, stream, 1, 2)
     await bench.first.flush()
-    assert bench.first.accept(stream, 2, T0, 2, None, None) is None
+    assert bench.first.accept(stream, [Sample(2, T0, 2, None, None)]) is None
     bench.first.repeat_ack(stream)
     await bench.first.flush()
     assert (device.acks, await bench.stored()) == ([2, 2], [1, 2])
@@ -237,8 +237,8 @@ async def test_a_full_buffer_refuses_more_instead_of_promising_on_memory(bench: 
 
 async def test_times_that_only_a_wrong_clock_says_are_refused(bench: Bench) -> None:
     """1970, and the year after next."""
-    latest = bench.first.latest_ms()
-    bench.first.check(1, T0, 60, latest)
-    for t in (0, 12_345, latest + 1):
+    good = Sample(1, T0, 60)
+    bench.first.check([good])
+    for t in (0, 12_345, Clock().now_ms() + AHEAD_MS + 60_000):
         with pytest.raises(Invalid):
-            bench.first.check(1, t, 60, latest)
+            bench.first.check([good, Sample(2, t, 60)])

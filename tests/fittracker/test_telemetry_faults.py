@@ -19,7 +19,7 @@ from fittracker.embedded import Services
 from fittracker.ids import new_id
 from fittracker.mongo import Database, open_database
 from fittracker.redis import open_redis
-from fittracker.stream import Stream
+from fittracker.stream import Sample, Stream
 from fittracker.telemetry import Telemetry
 from tests.conftest import DATABASE
 from tests.fittracker.test_telemetry import T0, Bench, Device, push
@@ -105,7 +105,7 @@ async def test_more_than_fits_into_one_document_goes_into_several(bench: Bench) 
     stream = await bench.open(worker, device)
     beats = [812.5 + place for place in range(64)]
     for seq in range(1, 22_001):
-        worker.accept(stream, seq, T0 + seq * 1000, seq % 200, beats, True)
+        worker.accept(stream, [Sample(seq, T0 + seq * 1000, seq % 200, beats, True)])
     await until_settled(worker, stream)
     assert device.acks[-1] == 22_000
     batches = await bench.database.heart_batches.find(
@@ -126,7 +126,7 @@ async def test_many_devices_with_much_to_say_fit_as_well(bench: Bench) -> None:
         stream = await bench.open(worker, Device())
         streams.append(stream)
         for seq in range(1, 2_001):
-            worker.accept(stream, seq, T0 + seq, 70, beats, None)
+            worker.accept(stream, [Sample(seq, T0 + seq, 70, beats, None)])
     assert await worker.flush()
     async with asyncio.timeout(30):
         while not all(stream.settled for stream in streams):
@@ -140,7 +140,7 @@ async def test_numbers_that_were_skipped_survive_a_batch_that_is_cut_in_two(benc
     beats = [812.5] * 64
     numbers = range(2, 44_001, 2)
     for seq in numbers:
-        worker.accept(stream, seq, T0 + seq, 70, beats, None)
+        worker.accept(stream, [Sample(seq, T0 + seq, 70, beats, None)])
     await until_settled(worker, stream)
     found = bench.database.heart_batches.find({"user": bench.user}, {"seq": 1}, sort=[("_id", 1)])
     assert [seq for each in await found.to_list() for seq in each["seq"]] == list(numbers)
@@ -151,7 +151,7 @@ async def test_one_stream_that_cannot_be_stored_holds_up_no_other(bench: Bench, 
     """A defect that put something into it which no database takes; the flush of the worker goes on."""
     worker = a_worker(bench.database, bench.control)
     poisoned = await bench.open(worker, Device())
-    worker.accept(poisoned, seq, t, 60, None, None)
+    worker.accept(poisoned, [Sample(seq, t, 60, None, None)])
     healthy = Device()
     bench.stream = new_id()
     stream = await bench.open(worker, healthy)

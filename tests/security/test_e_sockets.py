@@ -32,7 +32,7 @@ from tests.security.raw_socket import (
     opened,
 )
 from ws.connection import REFUSALS_BEFORE_FLOOD
-from ws.meter import MOST_BYTES
+from ws.socket import MOST_BYTES
 
 GROWTH = 4 * 1024 * 1024
 ALLOWED = "https://app.example.org"

@@ -13,7 +13,7 @@ from uuid import uuid4
 from fittracker.caller import SYSTEM
 from fittracker.contexts import Contexts
 from fittracker.recordings import read
-from fittracker.stream import Stream
+from fittracker.stream import Sample, Stream
 from fittracker.telemetry import Telemetry
 from tests.fittracker.recorded import recording
 
@@ -59,7 +59,7 @@ async def ride(contexts: Contexts, user: str, name: str) -> int:
     for number, each in enumerate(samples, 1):
         # Every tenth number is skipped, as by a device that lost some.
         rr = [beat for beat in each.rr if 0 < beat <= 10_000]
-        telemetry.accept(stream, number + number // 10, each.t_ms, each.bpm, rr or None, True)
+        telemetry.accept(stream, [Sample(number + number // 10, each.t_ms, each.bpm, rr or None, True)])
         if number % 100 == 0:
             await telemetry.store(stream)
     await telemetry.store(stream)

@@ -1,0 +1,120 @@
+"""What comes in on one socket: aiohttp parses it; here it is counted, and heard at once where that can be.
+
+aiohttp hands each message to a queue, which wakes a task, which asks the queue. For a command that waits for
+nothing, that detour costs more than the command. So this queue gives a message to the conversation at the
+moment it comes, as long as nothing else is under way or waits. See docs/decisions/heard-at-once.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import WSMessage, WSMsgType, web
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+
+from ws.connection import Connection
+from ws.conversation import LATER, take
+from ws.frames import Close
+from ws.realtime import Realtime
+
+MOST_BYTES: Final = 1_048_576
+"""More than aiohttp reads ahead while we work on a message: three quarters of this."""
+MOST_MESSAGES: Final = 16
+"""So many times the largest message: cut into single bytes it takes seven times its size."""
+READ_AHEAD: Final = 65_536
+"""As of aiohttp: at twice so many bytes that wait, the peer's kernel has to keep the rest."""
+
+_queue = WebSocketDataQueue.feed_data
+_parse = WebSocketReader.feed_data
+
+
+class Inbox(WebSocketDataQueue):
+    """The messages that nobody has looked at yet; while the conversation listens, there are none."""
+
+    __slots__ = ("_connection", "_realtime", "listening")
+
+    def __init__(self, protocol: Any, loop: Any) -> None:
+        super().__init__(protocol, READ_AHEAD, loop=loop)
+        self.listening = False
+        """Whether the conversation waits for the next message, and all before it are done."""
+
+    def belong(self, realtime: Realtime, connection: Connection) -> None:
+        """Whose messages these are."""
+        self._realtime = realtime
+        self._connection = connection
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._buffer
+
+    def feed_data(self, data: Any, size: int) -> None:
+        """A message came. aiohttp's parser calls this, and so does whoever wakes up the conversation."""
+        if self.listening:
+            kind = data[0]
+            if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
+                frame = take(self._realtime, self._connection, kind is WSMsgType.BINARY, data[1])
+                if frame is None:
+                    return
+                data = WSMessage(LATER, frame, None)
+            self.listening = False
+        _queue(self, data, size)
+
+
+class Reader(WebSocketReader):
+    """The parser of one socket, and a count of the bytes that have led to no message yet.
+
+    A peer may cut a message into fragments and never send the last one. The fragments that are empty cost
+    no memory, so no limit of a message's size ends them; they cost time, and would do so for ever.
+    """
+
+    __slots__ = ("_connection", "_most")
+
+    def __init__(self, inbox: Inbox, largest: int) -> None:
+        """`largest`: bytes a message may have."""
+        # aiohttp refuses what reaches its limit.
+        super().__init__(inbox, largest + 1, compress=False, decode_text=False)
+        self._connection: Connection | None = None
+        self._most = max(MOST_BYTES, MOST_MESSAGES * largest)
+
+    def belong(self, connection: Connection) -> None:
+        """Who is closed where too much comes."""
+        self._connection = connection
+
+    def feed_data(self, data: bytes | bytearray | memoryview) -> tuple[bool, bytes]:
+        """As of aiohttp's reader: whether reading is over, and what is left."""
+        connection = self._connection
+        if connection is not None:
+            connection.unclaimed += len(data)
+            if connection.unclaimed > self._most:
+                connection.close(Close.BAD_FRAMES, "fragments without end")
+                return False, b""
+        return _parse(self, data)
+
+
+class Socket(web.WebSocketResponse[Any]):
+    """aiohttp's socket with an inbox and a reader of ours; not compressed, and pings are ours to answer."""
+
+    inbox: Inbox
+
+    def __init__(self, protocols: tuple[str, ...], largest: int, close_s: float) -> None:
+        """`largest`: bytes a message may have; `close_s`: how long a peer may take to answer a close."""
+        super().__init__(
+            protocols=protocols, compress=False, autoping=False, timeout=close_s, decode_text=False
+        )
+        self._largest = largest
+
+    def _post_start(self, request: Any, protocol: str | None, writer: Any) -> None:
+        """As of aiohttp, which has no place to hand in a queue: only that, and without its heartbeat."""
+        self._ws_protocol = protocol
+        self._writer = writer
+        self.inbox = self._reader = Inbox(request.protocol, self._loop)
+        self._parser = Reader(self.inbox, self._largest)
+        request.protocol.set_parser(self._parser)
+        request.protocol.keep_alive(False)
+
+    def belong(self, realtime: Realtime, connection: Connection) -> None:
+        """From now on what comes in counts, and is heard."""
+        self.inbox.belong(realtime, connection)
+        assert isinstance(self._parser, Reader)
+        self._parser.belong(connection)
