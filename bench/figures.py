@@ -14,7 +14,7 @@ from bench.wearables import Shape, Swarm, as_binary, as_json, as_json_with_rr
 from bench.wsload import OPEN_RATE, Wsload
 
 SOCKETS: Final = 2_000
-ATHLETES: Final = 50
+ATHLETES: Final = 200
 WATCHERS: Final = 500
 WARM_UP_S: Final = 3.0
 SETTLE_S: Final = 3

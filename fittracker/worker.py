@@ -20,6 +20,7 @@ from aiohttp.worker import GunicornUVLoopWebWorker
 from config.settings import Settings, load
 from fittracker.app import build_app, drain
 from fittracker.errors import BadRequest, problem
+from fittracker.heads import Heads
 from fittracker.ids import new_id
 from fittracker.observability import configure_logs, logger
 
@@ -40,6 +41,10 @@ class Connection(RequestHandler):
     """aiohttp's side of a connection; what is no HTTP gets a problem like all others, and one quiet line."""
 
     __slots__ = ()
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self._messages = Heads()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """A body that is not coded as it says is told to who sent it; for us it is no error."""

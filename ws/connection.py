@@ -130,6 +130,13 @@ class Connection:
             self.queued = True
             self._writer.mark(self)
 
+    def pass_on(self, frames: bytes) -> None:
+        """Hand over what everybody in a room is told, behind what is queued for this socket already."""
+        if self._pending is None:
+            self.write(frames)
+        else:
+            self.send(frames)
+
     def flush(self) -> None:
         """Write what is queued; close a reader that lets too much pile up."""
         self.queued = False

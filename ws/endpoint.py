@@ -44,7 +44,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         return _refuse(BadRequest(fault.text or "This is no WebSocket handshake."))
     except ConnectionResetError:
         return _refuse(BadRequest("You left during the upgrade."))  # nobody is there to read it
-    socket.headers.clear()  # they are sent; the socket may live for days
+    socket.shed(request)
     try:
         if identity is not None:
             welcome(realtime, connection, identity)

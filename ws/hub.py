@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 from fittracker.errors import RateLimited, TooLarge
@@ -148,6 +148,8 @@ class Hub:
         room = self.rooms.get(name)
         if room is None or connection not in room.members:
             return
+        if connection.open:
+            room.tell()  # what was said before they left, they hear
         del room.members[connection]
         identity = connection.identity
         if identity is not None and room.depart(identity.user):
@@ -203,7 +205,19 @@ class Hub:
         if room is not None:
             if about:
                 room.forget(about)
-            room.send(outgoing)
+            room.send(outgoing, self._loop)
+
+    def say(self, name: str, outgoing: Outgoing, absent: Collection[Connection]) -> None:
+        """An event of a room's log, to the members on this worker but the absent; see Room.send."""
+        room = self.rooms.get(name)
+        if room is not None:
+            room.send(outgoing, self._loop, absent)
+
+    def tell(self, name: str) -> None:
+        """Let the events that a room was told so far leave now."""
+        room = self.rooms.get(name)
+        if room is not None:
+            room.tell()
 
     def tell_stale(self, now: float, silent_s: float) -> None:
         """Tell each room which athletes have gone silent, once.
@@ -212,7 +226,7 @@ class Hub:
         """
         for room in tuple(self.rooms.values()):
             for user in room.grown_silent(now - silent_s):
-                room.send(event("hr.stale", {"user": user}, room=room.name))
+                room.send(event("hr.stale", {"user": user}, room=room.name), self._loop)
 
 
 def own_room(user: str) -> str:

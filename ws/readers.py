@@ -88,6 +88,7 @@ class Readers:
             seen = await look()
             return await self._catch_up(reading, room, since), seen
         finally:
+            self._hub.tell(room)  # what waits was said before: whoever is coming in has it in the answer
             reading.arrived(connection)
             if room not in self._hub.rooms:
                 self.forget(room)
@@ -257,7 +258,4 @@ class Readers:
 
     def _pass_on(self, room: str, reading: Reading, outgoing: Outgoing) -> None:
         """To everybody who has come in."""
-        found = self._hub.rooms.get(room)
-        for member in found.members if found is not None else ():
-            if member not in reading.joining:
-                member.send(outgoing.frame(member.encoding))
+        self._hub.say(room, outgoing, reading.joining)

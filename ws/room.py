@@ -7,16 +7,17 @@ many members and little traffic gathers longer: see docs/decisions/telemetry-tic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from fittracker.auth.identity import Identity
 from ws.connection import Connection
 from ws.frames import Encoding, Outgoing
+from ws.told import LARGE, Told
 
-LARGE: Final = 100
-"""Members from which a room may gather longer than one tick."""
-WORTH_A_WRITE: Final = 25
+FEW: Final = 10
+"""So many members are each sent an event by itself: it keeps its place among what else they are sent."""
+WORTH_A_WRITE: Final = 12
 """Frames at which a large room writes: with fewer, a longer gathering saves more than it costs."""
 
 
@@ -26,7 +27,7 @@ class Room:
     Every socket has a room of its own in which mostly nothing happens: what that does not need is made late.
     """
 
-    __slots__ = ("_handle", "_pending", "_present", "_seen", "_stretched", "members", "name")
+    __slots__ = ("_handle", "_pending", "_present", "_seen", "_stretched", "_told", "members", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -36,6 +37,7 @@ class Room:
         self._pending: list[tuple[str, Outgoing]] | None = None
         self._handle: asyncio.TimerHandle | None = None
         self._stretched = False
+        self._told: Told | None = None
 
     # -- who is here ---------------------------------------------------------------------------------
 
@@ -89,10 +91,29 @@ class Room:
 
     # -- what is said --------------------------------------------------------------------------------
 
-    def send(self, event: Outgoing) -> None:
-        """An event to all members, at the end of the loop turn."""
-        for member in self.members:
-            member.send(event.frame(member.encoding))
+    def send(
+        self,
+        event: Outgoing,
+        loop: asyncio.AbstractEventLoop,
+        absent: Collection[Connection] | None = None,
+    ) -> None:
+        """An event to all members, at the end of the loop turn; in a large room perhaps some ms later.
+
+        `absent`, for an event of the room's log: who will be told it in another way.
+        """
+        if len(self.members) <= FEW and not self._told:
+            for member in self.members:
+                if absent is None or member not in absent:
+                    member.send(event.frame(member.encoding))
+            return
+        if self._told is None:
+            self._told = Told(self.members, loop)
+        self._told.add(event, absent)
+
+    def tell(self) -> None:
+        """Let the events that wait leave now: somebody comes or goes, and it is clear who is told what."""
+        if self._told:
+            self._told.leave()
 
     def gather(
         self, key: str, event: Outgoing, loop: asyncio.AbstractEventLoop, tick: float, longest: float
@@ -136,3 +157,5 @@ class Room:
             self._handle.cancel()
             self._handle = None
         self._pending = None
+        if self._told is not None:
+            self._told.stop()

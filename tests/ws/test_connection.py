@@ -6,10 +6,14 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiohttp import web
+from aiohttp.http_parser import HttpRequestParser
+from aiohttp.web_server import Server
 
 from config.settings import Settings
 from fittracker.worker import runner_of
@@ -72,6 +76,30 @@ async def test_a_socket_that_is_gone_is_forgotten_without_the_collector(
     # The wheel knows of it until it would have looked at it again.
     realtime.wheel.advance(realtime.wheel.now + 60)
     await until(lambda: connection() is None)
+
+
+async def test_nothing_of_the_upgrade_is_kept_once_it_is_done(
+    server: tuple[Realtime, int], people: People
+) -> None:
+    """Its head, the token in it among the rest, and what aiohttp holds for HTTP and for compression."""
+    realtime, port = server
+    ada = await people.athlete()
+    async with connect(f"http://{LOOPBACK}:{port}", ada.token) as peer:
+        await peer.call("ping")
+        (connection,) = realtime.hub.of_user(ada.id)
+        holders: list[Any] = [connection.socket]
+        seen: set[int] = set()
+        while holders:
+            each = holders.pop()
+            if id(each) in seen or isinstance(each, (type, ModuleType, FunctionType)):
+                continue
+            seen.add(id(each))
+            assert not (isinstance(each, str) and ada.token in each)
+            assert not (isinstance(each, bytes) and ada.token.encode() in each)
+            assert not isinstance(each, HttpRequestParser)
+            if not isinstance(each, (Realtime, web.Application, Server)):
+                holders += gc.get_referents(each)
+        assert len(seen) > 50
 
 
 async def until(true: Callable[[], bool]) -> None:
