@@ -140,6 +140,7 @@ async def test_after_leaving_nothing_of_the_room_is_heard(house: House, people: 
         worn = await strap(wearer, session=session)
         await worn.push(*samples(1))
         await watcher.expect("hr.update")
+        await watcher.settle()  # that she joined
         await watcher.call("room.leave", room=room)
         await worn.push(*samples(2))
         await worn.ack(2)
