@@ -24,7 +24,7 @@ from fittracker.ids import is_id
 from fittracker.inbox.deliveries import Deliveries
 from fittracker.inbox.entries import Notification, named, text_of
 from fittracker.inbox.facts import Facts, fact_id
-from fittracker.inbox.folding import Folding, Keeping
+from fittracker.inbox.folding import BATCH, Folding, Keeping
 from fittracker.inbox.news import News
 from fittracker.inbox.turns import Turns
 from fittracker.mongo import DATABASE_ERRORS, Database, Document, Session
@@ -133,10 +133,12 @@ class Notifications:
             log.warning("notification_comes_later", reason=type(error).__name__)
 
     async def _fold(self, user: str) -> None:
-        while await self._folding.fold(user):
+        while count := await self._folding.fold(user):
             self._tells.ask(user)
             if self._deliver is not None:
                 self._deliver.set()
+            if count < BATCH:
+                break
 
     async def _part(self, one: str, other: str, _caller: Caller) -> None:
         """One blocked the other: what either caused in the other's inbox goes, read or not."""

@@ -35,6 +35,7 @@ class Deliveries:
 
     def __init__(self, database: Database, clock: Clock, *, mail_after_s: float, push: bool) -> None:
         self._deliveries = database.notification_deliveries
+        self._subscriptions = database.push_subscriptions
         self._clock = clock
         self._mail_after = timedelta(seconds=mail_after_s)
         self._push = push
@@ -44,13 +45,18 @@ class Deliveries:
         """Whether notifications of this kind are mailed from here."""
         return kind in MAILED
 
+    async def reaches(self, user: str) -> bool:
+        """Whether there is a browser that this person is pushed to; never where push is off."""
+        if not self._push:
+            return False
+        return await self._subscriptions.find_one({"user": user}, {"_id": 1}) is not None
+
     async def push(self, entry: Mapping[str, Any], session: Session) -> None:
-        """An entry is to be pushed, if the transaction holds; nothing where push is off."""
-        if self._push:
-            due = self._clock.utc()
-            if entry["pushed_at"] is not None:
-                due = max(due, entry["pushed_at"] + AGAIN)
-            await self._put(f"{entry['_id']}:push", "push", entry, due, session)
+        """An entry is to be pushed, if the transaction holds."""
+        due = self._clock.utc()
+        if entry["pushed_at"] is not None:
+            due = max(due, entry["pushed_at"] + AGAIN)
+        await self._put(f"{entry['_id']}:push", "push", entry, due, session)
 
     async def mail(self, entry: Mapping[str, Any], session: Session) -> None:
         """What is unread of this kind is to be mailed after a while, if the transaction holds."""

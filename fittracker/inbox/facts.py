@@ -22,6 +22,10 @@ ALONE: Final = timedelta(seconds=5)
 LEASE: Final = timedelta(seconds=10)
 
 
+class Folded(Exception):  # noqa: N818  it reads as what happened
+    """What was to be put into an inbox is in it already, or was taken back."""
+
+
 class Facts:
     """The facts of all people."""
 
@@ -71,10 +75,10 @@ class Facts:
             return False  # another request made it at the same moment
         return made.upserted_id is not None
 
-    async def waiting(self, user: str, most: int, session: Session | None = None) -> list[Document]:
+    async def waiting(self, user: str, most: int) -> list[Document]:
         """A person's new facts, oldest first."""
         query = {"user": user, "state": NEW}
-        return await self._facts.find(query, sort=[("at", 1)], limit=most, session=session).to_list()
+        return await self._facts.find(query, sort=[("at", 1)], limit=most).to_list()
 
     async def overdue(self, most: int) -> list[str]:
         """People with facts that nobody has put into their inbox; for a while they are this worker's."""
@@ -88,9 +92,11 @@ class Facts:
         return users
 
     async def settle(self, ids: list[str], entry: str, session: Session) -> None:
-        """These are in the inbox now, in this entry."""
+        """These are in the inbox now, in this entry; Folded where another worker was quicker."""
         change = {"$set": {"state": IN, "entry": entry}}
-        await self._facts.update_many({"_id": {"$in": ids}}, change, session=session)
+        settled = await self._facts.update_many({"_id": {"$in": ids}, "state": NEW}, change, session=session)
+        if settled.modified_count != len(ids):
+            raise Folded
 
     async def drop(self, ids: list[str], session: Session) -> None:
         """Nobody is to hear of these."""

@@ -5,6 +5,7 @@ The transactions of one inbox follow each other, because each begins by counting
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,14 +19,16 @@ from fittracker.blocks import Blocks
 from fittracker.clock import Clock
 from fittracker.inbox import entries
 from fittracker.inbox.deliveries import Deliveries
-from fittracker.inbox.facts import Facts
+from fittracker.inbox.facts import Facts, Folded
 from fittracker.inbox.news import NOTIFICATION, READ, WITHDRAWN, News
 from fittracker.mongo import Database, Document, Session, transact
-from fittracker.preferences import wants
+from fittracker.preferences import CHANNELS, wants
 
 T = TypeVar("T")
 
 BATCH: Final = 100
+AT_ONCE: Final = 10
+"""So many inboxes a worker changes at the same time; more would only wait for each other in the database."""
 TRIES: Final = 3
 TRIM_EVERY: Final = 20
 """So many revisions after the last time an inbox is cut to its size; it may be larger by so much."""
@@ -40,6 +43,25 @@ class Keeping:
 
     most: int
     time: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whose inbox it is, of whom they want to hear nothing, and whether a browser of theirs is pushed to."""
+
+    user: str
+    person: Document | None
+    unwanted: set[str]
+    pushed: bool
+
+    def over(self, kind: str, channel: str) -> bool:
+        """Whether they want this kind over this channel; somebody who is gone wants nothing."""
+        return self.person is not None and wants(self.person, kind, channel)
+
+    def wants(self, fact: Mapping[str, Any]) -> bool:
+        """Whether they are to hear of it at all."""
+        heard = any(self.over(fact["kind"], channel) for channel in CHANNELS)
+        return heard and fact["by"] not in self.unwanted
 
 
 class Folding:
@@ -65,23 +87,38 @@ class Folding:
         self._deliveries = deliveries
         self._clock = clock
         self._keeping = keeping
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     # -- what happened --------------------------------------------------------------------------------
 
-    async def fold(self, user: str) -> bool:
-        """Put a person's new facts into their inbox; whether there were any."""
-        some = await self._facts.waiting(user, BATCH)
-        if not some:
-            return False
-        # Asked beside the transaction: a block takes out what comes in at the same moment, see `part`.
-        unwanted = await self._blocks.among(user, {each["by"] for each in some if each["by"] is not None})
+    async def fold(self, user: str) -> int:
+        """Put a person's new facts into their inbox; how many were looked at, `BATCH` at most."""
+        async with self._at_once:
+            some = await self._facts.waiting(user, BATCH)
+            if not some:
+                return 0
+            reader = await self._reader(user, some)
 
-        async def work(session: Session) -> Document:
-            return await self._fold(user, unwanted, session)
+            async def work(session: Session) -> None:
+                await self._fold(reader, some, session)
 
-        for kind, count in (await self._change(work)).items():
-            folded.labels(kind).inc(count)
-        return True
+            try:
+                await self._change(work)
+            except Folded:
+                return BATCH  # by another worker, at the same moment: there may be others
+        for each in some:
+            folded.labels(each["kind"]).inc()
+        return len(some)
+
+    async def _reader(self, user: str, facts: Sequence[Document]) -> Reader:
+        """Whose they are, asked beside the transaction: a block that is made now takes them out again."""
+        others = {each["by"] for each in facts if each["by"] is not None}
+        person, unwanted, pushed = await asyncio.gather(
+            self._users.find_one({"_id": user}, _PERSON),
+            self._blocks.among(user, others),
+            self._deliveries.reaches(user),
+        )
+        return Reader(user, person, unwanted, pushed)
 
     async def _change(self, work: Callable[[Session], Awaitable[T]]) -> T:
         for _ in range(TRIES - 1):
@@ -91,25 +128,21 @@ class Folding:
                 continue  # two workers made a person's inbox at once
         return await transact(self._database, work)
 
-    async def _fold(self, user: str, unwanted: set[str], session: Session) -> Document:
-        revision = await self._revise(user, session)
-        some = await self._facts.waiting(user, BATCH, session)
-        person = await self._users.find_one({"_id": user}, _PERSON, session=session)
-        counts: Document = {}
+    async def _fold(self, reader: Reader, facts: Sequence[Document], session: Session) -> None:
+        revision = await self._revise(reader.user, session)
         groups: dict[tuple[str, str], list[Document]] = {}
-        for each in some:
-            groups.setdefault(entries.group_of(each), []).append(each)
+        unwanted = []
+        for each in facts:
+            if reader.wants(each):
+                groups.setdefault(entries.group_of(each), []).append(each)
+            else:
+                unwanted.append(each["_id"])
         for group in groups.values():
-            good = [each for each in group if each["by"] not in unwanted]
-            if person is None or not good or not await self._grow(person, good, revision, session):
-                await self._facts.drop([each["_id"] for each in group], session)
-                continue
-            left = [each["_id"] for each in group if each not in good]
-            await self._facts.drop(left, session)
-            counts[good[0]["kind"]] = counts.get(good[0]["kind"], 0) + len(good)
+            await self._grow(reader, group, revision, session)
+        if unwanted:
+            await self._facts.drop(unwanted, session)
         if revision % TRIM_EVERY == 0:
-            await self._trim(user, session)
-        return counts
+            await self._trim(reader.user, session)
 
     async def _revise(self, user: str, session: Session) -> int:
         found: Document = await self._inboxes.find_one_and_update(  # type: ignore[assignment]
@@ -122,18 +155,13 @@ class Folding:
         revision: int = found["revision"]
         return revision
 
-    async def _grow(
-        self, person: Document, facts: Sequence[Document], revision: int, session: Session
-    ) -> bool:
-        """Put facts of one group into their entry; False where the person wants them over no channel."""
-        kind = facts[0]["kind"]
-        seen, mail, push = (wants(person, kind, channel) for channel in ("socket", "mail", "push"))
-        mail = mail and self._deliveries.mails(kind)
-        if not (seen or mail or push):
-            return False
+    async def _grow(self, reader: Reader, facts: Sequence[Document], revision: int, session: Session) -> None:
+        """Put facts of one group into their entry, and see to it that it is told, mailed and pushed."""
+        seen, mail, push = (reader.over(facts[0]["kind"], channel) for channel in CHANNELS)
+        mail = mail and self._deliveries.mails(facts[0]["kind"])
         entry = await self._open(facts[0], shown=seen, session=session)
         people = [each["by"] for each in facts if each["by"] is not None]
-        known = await self._facts.known(entry["_id"], people, session)
+        known = await self._facts.known(entry["_id"], people, session) if entry["count"] else set()
         entry = entries.grown(entry, facts, known, revision=revision, kept=self._keeping.time)
         # What was taken back and done again wakes nobody.
         fresh = not all(each["again"] for each in facts)
@@ -144,9 +172,8 @@ class Folding:
             await self._news.add(entry["user"], NOTIFICATION, revision, session, id=entry["_id"])
         if mail and fresh:
             await self._deliveries.mail(entry, session)
-        if push and fresh:
+        if push and reader.pushed and fresh:
             await self._deliveries.push(entry, session)
-        return True
 
     async def _open(self, fact: Mapping[str, Any], *, shown: bool, session: Session) -> Document:
         """The unread entry that a fact belongs to, or a new one."""

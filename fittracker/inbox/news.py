@@ -5,6 +5,7 @@ Told are states, not steps: an entry that changed twice before anybody was told 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -88,14 +89,23 @@ class News:
     async def tell(self, user: str) -> None:
         """Tell a person's devices what they have not been told; what cannot be told now stays for later."""
         try:
-            while some := await self._news.find(
-                {"user": user}, sort=[("revision", 1), ("_id", 1)], limit=MOST
-            ).to_list():
-                for each in some:
-                    await self._tell(user, each)
-                    await self._news.delete_one({"_id": each["_id"]})
+            while await self._tell_some(user) == MOST:
+                continue
         except (Unavailable, *DATABASE_ERRORS) as error:
             log.warning("notifications_not_told", reason=type(error).__name__)
+
+    async def _tell_some(self, user: str) -> int:
+        in_order = [("revision", 1), ("_id", 1)]
+        some = await self._news.find({"user": user}, sort=in_order, limit=MOST).to_list()
+        told: list[str] = []
+        try:
+            for each in some:
+                await self._tell(user, each)
+                told.append(each["_id"])
+        finally:
+            if told:
+                await self._news.delete_many({"_id": {"$in": told}})
+        return len(some)
 
     async def _tell(self, user: str, news: Mapping[str, Any]) -> None:
         data = await self._said(user, news)
@@ -105,17 +115,20 @@ class News:
 
     async def _said(self, user: str, news: Mapping[str, Any]) -> msgspec.Struct | None:
         """What is said: None where newer news says more."""
-        unread = await self.unread(user)
+        entry: Document | None = None
+        if news["kind"] == NOTIFICATION:
+            query = {"_id": news["data"]["id"], "open": True, "revision": news["revision"]}
+            entry = await self._entries.find_one(query)
+            if entry is None:
+                return None
+        unread, known = await asyncio.gather(
+            self.unread(user), names(self._users, entry["actors"] if entry else ())
+        )
+        if entry is not None:
+            return shown(entry, known, unread=unread, revision=news["revision"])
         if news["kind"] == READ:
             return Read(**news["data"], unread=unread, revision=news["revision"])
-        if news["kind"] == WITHDRAWN:
-            return Withdrawn(news["data"]["id"], unread=unread, revision=news["revision"])
-        query = {"_id": news["data"]["id"], "open": True, "revision": news["revision"]}
-        entry = await self._entries.find_one(query)
-        if entry is None:
-            return None
-        known = await names(self._users, entry["actors"])
-        return shown(entry, known, unread=unread, revision=news["revision"])
+        return Withdrawn(news["data"]["id"], unread=unread, revision=news["revision"])
 
     async def revision(self, user: str) -> int:
         """How often a person's inbox has changed."""

@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from config.settings import Settings
 from fittracker.blocks import Blocks
 from fittracker.caller import SYSTEM
-from fittracker.contexts import Contexts
+from fittracker.contexts import Contexts, open_contexts
 from fittracker.errors import NotFound
 from fittracker.ids import new_id
+from fittracker.inbox.folding import TRIM_EVERY
 from fittracker.profile import new_person
+from tests.moving_clock import MovingClock
 
 
 async def somebody(contexts: Contexts, name: str = "Anna", **preferences: Any) -> str:
@@ -152,3 +155,75 @@ async def test_reading_is_of_ones_own_entries(contexts: Contexts) -> None:
     assert (await contexts.notifications.page(other, 1, None)).unread == 1
     (event,) = await told(contexts, user, "notification.read")
     assert event == {"ids": [mine["_id"]], "all": False, "unread": 0, "revision": 2}
+
+
+# -- several workers, and what may go away -----------------------------------------------------------------
+
+
+async def test_two_workers_put_into_one_inbox_what_happens_at_once(
+    contexts: Contexts, other: Contexts
+) -> None:
+    """Each thing once, though both were told of all of them; the count is that of the entries."""
+    user = await somebody(contexts)
+    people = [await somebody(contexts, f"Fan {each}") for each in range(25)]
+    await asyncio.gather(
+        *(like(worker, user, each) for each in people for worker in (contexts, other)),
+        *(like(other, user, each, "post:2") for each in people[:5]),
+    )
+    found = {(text, count) for text, count, _ in await inbox(contexts, user)}
+    assert {count for _, count in found} == {25, 5}
+    assert (await other.notifications.page(user, 10, None)).unread == 2
+    await other.notifications.settle(user)
+    events = await told(contexts, user)
+    newest = max(events, key=lambda each: each["revision"])
+    assert newest["unread"] == 2
+    assert len({(each["revision"], each["id"]) for each in events}) == len(events)
+
+
+async def test_what_happens_while_redis_is_away_is_told_by_whoever_hears_it_again(
+    contexts: Contexts, settings: Settings, clock: MovingClock
+) -> None:
+    """It is in the inbox at once; the devices hear of it later, once."""
+    user, bert = await somebody(contexts), await somebody(contexts, "Bert")
+    async with open_contexts(settings.with_changes(redis_url="redis://127.0.0.1:1"), clock) as cut_off:
+        await like(cut_off, user, bert)
+        await cut_off.notifications.settle(user)
+        assert await inbox(contexts, user) == [("Bert liked your post", 1, False)]
+    assert await contexts.database.notification_news.count_documents({"user": user}) == 1
+    for _ in range(2):
+        clock.advance(11)
+        await contexts.notifications.look_after()
+        (event,) = await told(contexts, user)
+        assert (event["text"], event["unread"]) == ("Bert liked your post", 1)
+    assert await contexts.database.notification_news.count_documents({"user": user}) == 0
+
+
+async def test_an_inbox_keeps_so_many_entries(settings: Settings, clock: MovingClock) -> None:
+    """The oldest go, unread or not, a few at a time."""
+    async with open_contexts(settings.with_changes(notifications_kept=5), clock) as small:
+        user, bert = await somebody(small), await somebody(small, "Bert")
+        for number in range(TRIM_EVERY):
+            await like(small, user, bert, f"post:{number}")
+        page = await small.notifications.page(user, 100, None)
+        newest = range(TRIM_EVERY - 1, TRIM_EVERY - 6, -1)
+        assert [each["subject"] for each in page.items] == [f"post:{each}" for each in newest]
+        assert page.unread == 5
+
+
+async def test_somebody_who_is_gone_gets_nothing_and_has_no_name(contexts: Contexts) -> None:
+    """What they did is still there, by somebody."""
+    user, bert = await somebody(contexts), await somebody(contexts, "Bert")
+    await like(contexts, user, bert)
+    await contexts.database.users.delete_one({"_id": bert})
+    assert await inbox(contexts, user) == [("Somebody liked your post", 1, False)]
+    await like(contexts, bert, user)
+    assert await inbox(contexts, bert) == []
+    assert await contexts.database.notification_facts.count_documents({"user": bert}) == 0
+
+
+async def test_data_that_is_too_large_is_a_mistake_of_ours(contexts: Contexts) -> None:
+    """An inbox is no place for documents."""
+    with pytest.raises(ValueError, match="2048 bytes"):
+        await contexts.notifications.notify(
+            new_id(), "social", event="x.y", key="1", data={"text": "x" * 2_048}
+        )

@@ -34,10 +34,9 @@ def test_people_are_counted_and_the_newest_is_named(names: list[str], people: in
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("trick", HOSTILE)
-def test_a_name_or_a_title_is_only_ever_a_value(event: str, trick: str) -> None:
+def test_a_name_or_a_title_is_only_ever_a_value(event: str) -> None:
     """It is not read as a template, and the sentence has an end."""
-    said = phrase(event, "social", [HOSTILE[trick]] * 2, people=2, data={"title": HOSTILE[trick]})
-    assert len(said) <= LONGEST
+    for trick in HOSTILE.values():
+        assert len(phrase(event, "social", [trick] * 2, people=2, data={"title": trick})) <= LONGEST
     plain = phrase(event, "social", ["Anna"], people=1, data={"title": "{who} {0} {who.__class__}"})
     assert "{who} {0} {who.__class__}" in plain
