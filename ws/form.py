@@ -20,10 +20,11 @@ from fittracker.form.exercises import Name
 from fittracker.form.findings import Severity
 from fittracker.form.pose import View
 from fittracker.ids import new_id
+from fittracker.policy import SIGNED_IN
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.events import EventType
-from ws.heart import BY_DEVICE, Id
+from ws.heart import Id
 from ws.realtime import Realtime
 
 MOST_ANALYSES: Final = 4
@@ -214,7 +215,7 @@ class Analyses:
 # -- commands ----------------------------------------------------------------------------------------
 
 
-@command("form.open", FormOpen, FormOpened, policy=BY_DEVICE)
+@command("form.open", FormOpen, FormOpened, policy=SIGNED_IN)
 async def form_open(realtime: Realtime, connection: Connection, data: FormOpen) -> FormOpened:
     """Begin to analyse an exercise. With `session` the members of that coaching session see it, too."""
     identity = connection.identity
@@ -257,7 +258,7 @@ async def _show(
         raise
 
 
-@command("form.push", FormPush, Nothing, policy=BY_DEVICE, own_limit=True)
+@command("form.push", FormPush, Nothing, policy=SIGNED_IN, own_limit=True)
 async def form_push(realtime: Realtime, connection: Connection, data: FormPush) -> Nothing:
     """Send frames; a push with a fault in one of them changes nothing. Usually without `id`."""
     watched = _of(connection, data.analysis)
@@ -274,7 +275,7 @@ async def form_push(realtime: Realtime, connection: Connection, data: FormPush) 
     return NOTHING
 
 
-@command("form.close", FormClose, FormSummary, policy=BY_DEVICE)
+@command("form.close", FormClose, FormSummary, policy=SIGNED_IN)
 def form_close(_realtime: Realtime, connection: Connection, data: FormClose) -> FormSummary:
     """End an analysis: what it came to."""
     watched = _of(connection, data.analysis)
