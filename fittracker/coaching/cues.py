@@ -7,6 +7,7 @@ and makes sending twice harmless: its first version is what counts, times includ
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -151,8 +152,10 @@ class Cues:
         text = f"{session['_id']} {session['trainer']} {client_id}"
         number = hashlib.sha256(text.encode()).hexdigest()[:24]
         before = await self._cues.find_one({"_id": number})
+        if before is None or not before["said"]:
+            _check_addressed(session, row["to"])
         if before is None:
-            _check_going_on(session, row["to"], timed=timed)
+            _check_going_on(session, timed=timed)
             now = self._clock.utc()
             whole = {
                 **row,
@@ -178,12 +181,12 @@ class Cues:
     # -- saying --------------------------------------------------------------------------------------
 
     async def _say(self, session: Document, row: Document, said: Any, client_id: str) -> Said:
-        if row["to"] is None:
-            room = room_of(session["_id"])
-        else:
-            room = f"user:{session['trainer']}"
-            await self._in(f"user:{row['to']}", session, row, said, client_id)
-        confirmed = await self._in(room, session, row, said, client_id)
+        to = row["to"]
+        # The last one is where the trainer reads it.
+        rooms = [room_of(session["_id"])] if to is None else [f"user:{to}", f"user:{session['trainer']}"]
+        confirmed = (
+            await asyncio.gather(*(self._in(each, session, row, said, client_id) for each in rooms))
+        )[-1]
         await self._keep_time(session["_id"], row, getattr(said, "text", None))
         if not row["said"]:
             await self._cues.update_one({"_id": row["_id"]}, {"$set": {"said": True}})
@@ -191,7 +194,7 @@ class Cues:
                 self._invitations.stop(session, row["_id"], await self._addressed(session["_id"], row["to"]))
         place = confirmed.place
         return Said(
-            row["_id"], room, place.seq, place.epoch, confirmed.at_ms, row["starts_at"], row["ends_at"]
+            row["_id"], rooms[-1], place.seq, place.epoch, confirmed.at_ms, row["starts_at"], row["ends_at"]
         )
 
     async def _in(self, room: str, session: Document, row: Document, said: Any, client_id: str) -> Confirmed:
@@ -230,9 +233,13 @@ def _check(kind: CueKind, text: str | None, seconds: int | None) -> None:
         raise Invalid("The length of a rest or an interval is in seconds.", fields={"seconds": why})
 
 
-def _check_going_on(session: Document, to: str | None, *, timed: bool) -> None:
+def _check_going_on(session: Document, *, timed: bool) -> None:
     state = session["state"]
     if state not in ("live", "paused") or (timed and state == "paused"):
         raise Conflict(f"The session is {state}.", fields={"session": f"is {state}"})
+
+
+def _check_addressed(session: Document, to: str | None) -> None:
+    """Being invited opens no way to somebody, and having left closes it again."""
     if to is not None and to not in session["entered"]:
         raise NotFound("There is no such athlete in this session.")

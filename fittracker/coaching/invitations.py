@@ -23,7 +23,7 @@ class Invitations:
 
     async def changed(self, session: Document) -> None:
         """A planned session has begun."""
-        if session["state"] == "live" and not session["paused_ms"]:
+        if session["state"] == "live" and not session.get("paused_ms"):
             self._spawn(session, "session.started", f"started {session['_id']}", session["athletes"])
 
     def stop(self, session: Document, cue: str, users: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from fittracker.belongings import of_collection
 from fittracker.coaching.life import LEASE
 from fittracker.coaching.results import GIVE_UP, LOOK_AGAIN, SessionSummary
 from fittracker.contexts import Contexts
@@ -138,6 +139,20 @@ async def test_a_stream_that_never_ends_is_waited_for_so_long(
     clock.advance(GIVE_UP.total_seconds())
     await contexts.lessons.results.look_after()
     assert (await summary(contexts, session)).complete
+
+
+async def test_what_is_kept_of_an_athlete_is_handed_out_and_goes_with_them(
+    contexts: Contexts, settle: Settle
+) -> None:
+    """Each field that an export promises is there; without the person the row is in no summary."""
+    session = await a_session(contexts, settle, 2)
+    anna, bob = session["athletes"]
+    await ended(contexts, session)
+    row = await contexts.database.session_results.find_one({"session": session["_id"], "user": anna})
+    assert row is not None
+    assert {*of_collection("session_results").fields} <= row.keys()
+    await contexts.database.users.delete_one({"_id": anna})
+    assert [each.user for each in (await summary(contexts, session)).athletes] == [bob]
 
 
 async def test_a_session_without_anybody_is_summed_up_as_well(contexts: Contexts, settle: Settle) -> None:
