@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
@@ -86,6 +87,7 @@ class Reader:
     updates: Counter[str] = field(default_factory=Counter)
     newest: dict[str, int] = field(default_factory=dict)
     alerts: int = 0
+    cues: list[str] = field(default_factory=list)
 
     def see(self, frame: Frame) -> None:
         """Take note of a frame."""
@@ -96,6 +98,8 @@ class Reader:
             self.newest[user] = t
         elif frame["type"] == "hr.alert":
             self.alerts += 1
+        elif frame["type"] == "session.cue":
+            self.cues.append(frame["data"]["kind"])
 
     async def until(self, count: int) -> None:
         """Read until it has seen so many updates of everybody together."""
@@ -111,6 +115,7 @@ class Gym:
     readers: list[Reader]
     slow: Reader
     users: list[str]
+    session: str
     pushed: int = 0
 
     async def round(self, bpm: int = 120) -> None:
@@ -122,6 +127,11 @@ class Gym:
         async with asyncio.timeout(20):
             for reader in self.readers:
                 await reader.until(self.pushed * ATHLETES)
+
+    async def say_stop(self) -> None:
+        """The trainer does, on one of the good sockets."""
+        cue = {"session": self.session, "kind": "stop", "client_id": str(uuid4())}
+        await self.readers[0].peer.call("session.cue", **cue)
 
     async def acknowledged(self) -> None:
         """Read the acks of every athlete, so that these are no slow readers themselves."""
@@ -143,7 +153,7 @@ async def gym(worker: LoneWorker, people: People, proxy: FaultProxy) -> AsyncIte
         for athlete in athletes:
             peer = await stack.enter_async_context(connect(worker.url, athlete.token))
             straps.append(await strap(peer, session=session))
-        yield Gym(straps, readers[:-1], readers[-1], [each.id for each in athletes])
+        yield Gym(straps, readers[:-1], readers[-1], [each.id for each in athletes], session)
 
 
 @asynccontextmanager
@@ -161,7 +171,10 @@ async def resident(worker: LoneWorker) -> int:
 async def test_E6_a_reader_that_stops_costs_little_and_slows_nobody(
     worker: LoneWorker, people: People
 ) -> None:
-    """The others see every update; the slow one, when it reads again, the newest of each athlete."""
+    """The others see every update; the slow one, when it reads again, the newest of each athlete.
+
+    And all that the trainer said meanwhile: who says stop does not know who reads.
+    """
     async with reluctant(worker) as proxy, gym(worker, people, proxy) as stage:
         for _ in range(WARM_ROUNDS):
             await stage.round()
@@ -173,11 +186,15 @@ async def test_E6_a_reader_that_stops_costs_little_and_slows_nobody(
             # One round with a heart rate above everybody's limit: alerts are not thinned.
             await stage.round(bpm=195 if number == ROUNDS // 2 else 120)
             await stage.acknowledged()
+            if number in (ROUNDS // 2, ROUNDS - 1):
+                await stage.say_stop()
         assert await resident(worker) - before < GROWTH
         proxy.flow()
         everybody = {user: stage.readers[0].newest[user] for user in stage.users}
         async with asyncio.timeout(20):
             while stage.slow.newest != everybody or stage.slow.alerts < stage.readers[0].alerts:
+                stage.slow.see(await stage.slow.peer.next())
+            while len(stage.slow.cues) < 2:
                 stage.slow.see(await stage.slow.peer.next())
         missed = stage.pushed * ATHLETES - stage.slow.updates.total()
         assert missed > ROUNDS * PUSHES * ATHLETES / 2

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from config.settings import Settings
-from fittracker.caller import SYSTEM
+from fittracker.caller import SYSTEM, Caller
 from fittracker.clock import Clock
 from tests.house import House, open_house
 from tests.peer import Peer, connect
@@ -213,6 +213,21 @@ async def test_a_grant_that_ends_ends_being_in_the_session(lesson: Lesson) -> No
     await grants.end_between(person.id, lesson.trainer.id, caller=SYSTEM)
     assert (await lesson.coach.expect("session.left"))["user"] == person.id
     assert [each["user"] for each in (await lesson.roster())["athletes"]] == [lesson.athletes[1].id]
+
+
+async def test_who_is_banned_is_gone_and_the_session_goes_on(lesson: Lesson) -> None:
+    """Their sockets close; the others, and who comes late, see that they are not there any more."""
+    ada, eve = lesson.peers
+    person = lesson.athletes[0]
+    (admin,) = await lesson.people.crowd(1, "admin")
+    caller = Caller(admin.id, "127.0.0.1", "test")
+    change = lesson.people.contexts.administration.change
+    await change(person.id, None, True, "spam", caller)
+    assert await ada.ending() == 4503
+    roster = await eventually(lesson.roster, lambda found: not lesson.entry(found, person)["online"])
+    assert lesson.entry(roster, lesson.athletes[1])["online"]
+    await lesson.cue("praise")
+    await eve.expect("session.cue", kind="praise")
 
 
 async def test_a_session_goes_on_while_its_trainer_is_away(lesson: Lesson) -> None:
