@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -57,7 +57,7 @@ class Marks:
         await self._forums.check_reads(user, room)
         seq = min(seq, await self._log.archive.highest(room))
         before = await self._move(user, room, seq)
-        marked = await self.where(user, room, max(seq, before))
+        (marked,) = await self.where(user, {room: max(seq, before)})
         if seq > before:
             # One's other devices show it as read as well.
             self._announcer.tell(f"user:{user}", READ, ChatRead(room, user, seq))
@@ -80,13 +80,12 @@ class Marks:
             return 0 if before is None else int(before["seq"])
         return seq
 
-    async def where(self, user: str, room: str, seq: int) -> Marked:
-        """What is new for somebody who has read so far."""
-        last = await self._messages.newest(user, room)
-        unread = 0
-        if last is not None and last.seq > seq:
-            unread = await self._log.archive.count_after(room, SAID, seq, but_by=user, most=MOST_UNREAD)
-        return Marked(room, seq, unread, last)
+    async def where(self, user: str, read: Mapping[str, int]) -> list[Marked]:
+        """What is new in these rooms for somebody who has read so far there; in the same order."""
+        last = await self._messages.newest(user, read)
+        news = {room: seq for room, seq in read.items() if room in last and last[room].seq > seq}
+        unread = await self._log.archive.count_after(news, SAID, but_by=user, most=MOST_UNREAD)
+        return [Marked(room, seq, unread.get(room, 0), last.get(room)) for room, seq in read.items()]
 
     async def of_rooms(self, user: str, rooms: Sequence[str]) -> dict[str, int]:
         """How far somebody has read these rooms, 0 where nothing was."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,8 @@ MOST_NAMED: Final = 10
 
 MOST_BYTES: Final = 262_144
 """Of a page, as JSON: a larger answer could count as unread, and close a connection as too slow."""
+
+UNREADABLE: Final = ChatMessage(None, "", None, deleted=True)
 
 _encode = msgspec.json.Encoder().encode
 _said = msgspec.json.Decoder(ChatMessage).decode
@@ -64,7 +66,7 @@ class Messages:
         found = await self._log.amendments.find(message) if is_id(message) else None
         if found is None or found.entry.record.kind != SAID or not await self._forums.reads(user, found.room):
             raise NotFound("There is no such message.")
-        return Found(found, _said(found.entry.record.data))
+        return Found(found, saying(found))
 
     async def find_spoken(self, user: str, message: str) -> Found:
         """The same, where this person may speak now; Gone where it was deleted."""
@@ -79,7 +81,7 @@ class Messages:
         kept = await self._log.archive.find(found.id)
         if kept is None:
             raise Gone("This message was deleted.")
-        return Found(kept, _said(kept.entry.record.data))
+        return Found(kept, saying(kept))
 
     async def check_said(self, room: str, message: str) -> None:
         """NotFound unless this is a message of this room."""
@@ -93,10 +95,10 @@ class Messages:
         fitting = _fitting(messages)
         return Page(messages[len(messages) - fitting :], len(found) > fitting)
 
-    async def newest(self, user: str, room: str) -> Message | None:
-        """The last one of a room; None where nothing was said."""
-        page = await self.page(user, room, None, 1)
-        return page.messages[0] if page.messages else None
+    async def newest(self, user: str, rooms: Collection[str]) -> dict[str, Message]:
+        """The last one of each of these rooms, where something was said."""
+        found = await self._log.archive.newest(rooms, SAID)
+        return {room: shown(each, user) for room, each in found.items()}
 
 
 def _fitting(messages: Sequence[Message]) -> int:
@@ -111,7 +113,7 @@ def _fitting(messages: Sequence[Message]) -> int:
 
 def shown(kept: Kept, user: str) -> Message:
     """A message as this person sees it."""
-    said, one = _said(kept.entry.record.data), kept.entry.record
+    said, one = saying(kept), kept.entry.record
     return Message(
         one.id,
         kept.entry.place.seq,
@@ -127,6 +129,12 @@ def shown(kept: Kept, user: str) -> Message:
         said.deleted,
         [_reaction(emoji, people, user) for emoji, people in given(kept).items()],
     )
+
+
+def saying(kept: Kept) -> ChatMessage:
+    """What a message says; where its key is gone, what a deleted one does."""
+    data = kept.entry.record.data
+    return _said(data) if data else UNREADABLE
 
 
 def given(kept: Kept) -> Given:

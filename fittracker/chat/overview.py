@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from fittracker.chat.conversations import Conversations
 from fittracker.chat.marks import Marks
 from fittracker.mongo import Document
 
-AT_ONCE: Final = 10
-"""So many conversations are looked into at the same time."""
 MOST_READERS: Final = 100
 """Of groups up to this size it is told how far each member has read."""
 
 
 class Overview:
-    """Conversations with what is new in them."""
+    """Conversations with what is new in them; a page costs four queries, however long it is."""
 
     def __init__(self, conversations: Conversations, marks: Marks) -> None:
         self._conversations = conversations
@@ -26,26 +24,24 @@ class Overview:
         """Somebody's conversations, the last used first, each with `read`, `unread` and `last`."""
         found, following = await self._conversations.page(user, limit, cursor)
         read = await self._marks.of_rooms(user, [_room(each) for each in found])
-        turn = asyncio.Semaphore(AT_ONCE)
-
-        async def look(each: Document) -> Document:
-            async with turn:
-                return await self._with_news(user, each, read[_room(each)])
-
-        return await asyncio.gather(*map(look, found)), following
+        return await self._with_news(user, found, read), following
 
     async def one(self, user: str, conversation: str) -> Document:
         """One of them, and how far everybody has read it; NotFound where one is no member."""
         found = await self._conversations.get(user, conversation)
         room, members = _room(found), found["members"]
         read = await self._marks.of_room(room, members if len(members) <= MOST_READERS else [user])
-        whole = await self._with_news(user, found, read[user])
+        (whole,) = await self._with_news(user, [found], {room: read[user]})
         return {**whole, "readers": [{"user": who, "seq": seq} for who, seq in read.items()]}
 
-    async def _with_news(self, user: str, found: Document, seq: int) -> Document:
-        marked = await self._marks.where(user, _room(found), seq)
-        news: dict[str, Any] = {"read": seq, "unread": marked.unread, "last": marked.last}
-        return {**found, **news}
+    async def _with_news(
+        self, user: str, found: Sequence[Document], read: Mapping[str, int]
+    ) -> list[Document]:
+        marked = await self._marks.where(user, read)
+        return [
+            {**each, "read": news.seq, "unread": news.unread, "last": news.last}
+            for each, news in zip(found, marked, strict=True)
+        ]
 
 
 def _room(conversation: Document) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pymongo.errors import BulkWriteError
@@ -67,10 +67,11 @@ class Archive:
         return 0 if found is None else int(found["seq"])
 
     async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry]:
-        """The events with these numbers of this epoch that are here."""
+        """The events with these numbers of this epoch that are here and can be read."""
         span: Document = {"room": room, "seq": {"$gte": first, "$lte": last}}
         found = await self._events.find(span, _BARE, sort=[("seq", 1)], limit=last - first + 1).to_list()
-        return [self._envelope.entry(each) for each in found if each["epoch"] == epoch]
+        kept = [self._envelope.kept_or_blank(each) for each in found if each["epoch"] == epoch]
+        return [each.entry for each in kept if each.entry.record.data]
 
     async def before(self, room: str, kind: str, seq: int | None, limit: int) -> list[Entry]:
         """Up to `limit` events of one kind with lower numbers, the newest of them, in order."""
@@ -81,17 +82,52 @@ class Archive:
         return [self._envelope.entry(each) for each in reversed(found)]
 
     async def page(self, room: str, kind: str, seq: int | None, limit: int) -> list[Kept]:
-        """The same, with all that became of them."""
+        """The same, with all that became of them; without data (b"") where their key is gone."""
         query: Document = {"room": room, "kind": kind}
         if seq is not None:
             query["seq"] = {"$lt": seq}
         found = await self._events.find(query, sort=[("seq", -1)], limit=limit).to_list()
-        return [self._envelope.kept(each) for each in reversed(found)]
+        return [self._envelope.kept_or_blank(each) for each in reversed(found)]
 
-    async def count_after(self, room: str, kind: str, seq: int, *, but_by: str, most: int) -> int:
-        """How many events of a kind have higher numbers and are not by this person; at most so many."""
-        query = {"room": room, "kind": kind, "seq": {"$gt": seq}, "by": {"$ne": but_by}}
-        return await self._events.count_documents(query, limit=most)
+    # -- of many rooms at once -----------------------------------------------------------------------
+
+    async def newest(self, rooms: Collection[str], kind: str) -> dict[str, Kept]:
+        """The newest event of a kind in each of these rooms; those without one are left out."""
+        found = await self._each(
+            [
+                {"$match": {"room": room, "kind": kind}},
+                {"$sort": {"seq": -1}},
+                {"$limit": 1},
+            ]
+            for room in rooms
+        )
+        return {each["room"]: self._envelope.kept_or_blank(each) for each in found}
+
+    async def count_after(
+        self, places: Mapping[str, int], kind: str, *, but_by: str, most: int
+    ) -> dict[str, int]:
+        """For each room how many events of a kind have higher numbers and are not by this person.
+
+        Counting ends at `most`.
+        """
+        found = await self._each(
+            [
+                {"$match": {"room": room, "kind": kind, "seq": {"$gt": seq}, "by": {"$ne": but_by}}},
+                {"$limit": most},
+                {"$group": {"_id": "$room", "count": {"$sum": 1}}},
+            ]
+            for room, seq in places.items()
+        )
+        counted = {each["_id"]: int(each["count"]) for each in found}
+        return {room: counted.get(room, 0) for room in places}
+
+    async def _each(self, pipelines: Iterable[list[Document]]) -> list[Document]:
+        """What all of these give, by one command: each alone costs a worker as much as all of them."""
+        first, *others = [*pipelines] or [[]]
+        if not first:
+            return []
+        unions = [{"$unionWith": {"coll": self._events.name, "pipeline": each}} for each in others]
+        return await (await self._events.aggregate([*first, *unions])).to_list()
 
     async def holds(self, event: str, room: str, kind: str) -> bool:
         """Whether this event of this kind was said in this room; also where it was only just written."""
@@ -101,9 +137,9 @@ class Archive:
     # -- amending ------------------------------------------------------------------------------------
 
     async def find(self, event: str) -> Kept | None:
-        """An event that is stored on a majority."""
+        """An event that is stored on a majority; without data (b"") where its key is gone."""
         found = await self._events.find_one({"_id": event})
-        return None if found is None else self._envelope.kept(found)
+        return None if found is None else self._envelope.kept_or_blank(found)
 
     async def find_some(self, query: Document, limit: int) -> list[Kept]:
         """Some events of which this is true; without data where they cannot be unsealed any more."""

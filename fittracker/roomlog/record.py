@@ -10,7 +10,10 @@ import msgspec
 
 from fittracker.clock import of_ms, rfc3339
 from fittracker.mongo import Document
+from fittracker.observability import logger
 from fittracker.sealing import Seal, Unsealable
+
+log = logger(__name__)
 
 SCHEMA: Final = 1
 
@@ -154,7 +157,8 @@ class Envelope:
         """The same; without data (b"") where its key is gone."""
         try:
             return self.kept(document)
-        except Unsealable:
+        except Unsealable as error:
+            log.warning("event_unreadable", id=document["_id"], reason=str(error))
             at_ms = round(document["at"].timestamp() * 1_000)
             blank = Record(document["_id"], document["kind"], document["by"] or "", "", at_ms, b"")
             place = Place(document["epoch"], document["seq"])

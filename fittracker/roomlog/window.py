@@ -16,6 +16,7 @@ from fittracker.observability import logger
 from fittracker.redis import is_away
 from fittracker.roomlog.record import Entry, Envelope, Place, Record, halves
 from fittracker.roomlog.scripts import Run, Scripts
+from fittracker.sealing import Unsealable
 
 log = logger(__name__)
 
@@ -123,9 +124,10 @@ class Window:
         return {room: answer.decode() for room, answer in zip(by_room, answers, strict=True)}
 
     async def between(self, room: str, epoch: str, first: int, last: int) -> list[Entry]:
-        """The events with these numbers of this epoch that are here."""
+        """The events with these numbers of this epoch that are here and can be read."""
         found: Any = await self._redis.xrange(window_key(room), f"{first}-0", f"{last}-9")
-        return [each for each in (self._entry(*row) for row in found) if each.place.epoch == epoch]
+        entries = (self._readable(*row) for row in found)
+        return [each for each in entries if each is not None and each.place.epoch == epoch]
 
     async def drop(self, room: str, numbers: Sequence[int]) -> None:
         """Take events out; who looks for them finds them in MongoDB, as they are there."""
@@ -150,6 +152,12 @@ class Window:
         wanted = set(numbers)
         entries = [each for each in (self._entry(*row) for row in rows) if each.place.seq in wanted]
         return entries, sorted(wanted - {each.place.seq for each in entries})
+
+    def _readable(self, number: bytes, fields: dict[bytes, bytes]) -> Entry | None:
+        try:
+            return self._entry(number, fields)
+        except Unsealable:
+            return None  # its key is gone; MongoDB, which is asked next, says so
 
     def _entry(self, number: bytes, fields: dict[bytes, bytes]) -> Entry:
         seq = int(number.partition(b"-")[0])

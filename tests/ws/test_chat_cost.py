@@ -79,3 +79,23 @@ async def test_many_who_speak_at_once_share_looks_and_writes(
     assert tally["query", "conversations"] == 1
     assert tally["insert", "room_events"] <= 10, tally
     assert sum(tally.values()) <= 15, tally
+
+
+async def test_a_list_of_conversations_costs_four_queries(
+    house: House, people: People, database: Database
+) -> None:
+    """However many there are, with something new in each; none of them looks through a whole room."""
+    anna, bert = await people.crowd(2)
+    chat = people.contexts.chat
+    for number in range(20):
+        made = await people.contexts.conversations.begin(anna.id, "group", [bert.id], f"No. {number}")
+        for text in "abcde":
+            await chat.send(bert.id, "Bert", f"chat:{made['_id']}", text, client_id=text)
+    async with profiled(database) as asked:
+        found, _ = await chat.overview.page(anna.id, 50, None)
+        tally = await asked()
+        parts = {"ns": {"$regex": "room_events$"}, "op": "command"}
+        looked = [each["docsExamined"] async for each in database.system.profile.find(parts)]
+    assert [(each["unread"], each["last"].text) for each in found] == [(5, "e")] * 20
+    assert sum(tally.values()) == 4, tally
+    assert sorted(looked) == [0, 20]

@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from fittracker.contexts import Contexts
-from fittracker.errors import Forbidden
+from fittracker.errors import Forbidden, Gone
 from fittracker.jobs import LeaseLost
-from fittracker.roomlog.record import Envelope
+from fittracker.roomlog.record import Envelope, Place
 from fittracker.roomlog.window import window_key
 from fittracker.sealing import Seal
 from tests.fittracker.auth.conftest import Settle
@@ -95,6 +95,22 @@ async def test_who_wrote_with_somebody_who_is_gone_stays_alone(
     with pytest.raises(Forbidden):
         await say(bert, room, "Still there?")
     assert [each.text for each in (await contexts.chat.history(bert, room)).messages] == [None, "Hello, too."]
+
+
+async def test_a_lost_key_costs_words_and_no_room(contexts: Contexts, group: Group, say: Say) -> None:
+    """What it sealed looks like deleted; what others sealed is read, and the room goes on."""
+    (anna, bert), room = await group()
+    lost, kept = [await say(anna, room, text) for text in ("Lost.", "Kept.")]
+    events = contexts.database.room_events
+    await contexts.chat.edits.edit(anna, lost.id, "Lost, too.")
+    await events.update_one({"_id": lost.id}, {"$set": {"sealed.kid": "gone"}})
+    first, second = (await contexts.chat.history(bert, room)).messages
+    assert (first.text, first.deleted, second.text) == (None, True, "Kept.")
+    recovered = await contexts.room_log.recover(room, Place(kept.place.epoch, 0))
+    assert recovered.entries is None
+    with pytest.raises(Gone):
+        await contexts.chat.edits.edit(anna, lost.id, "Found again.")
+    await say(bert, room, "And on.")
 
 
 async def test_what_nobody_can_unseal_does_not_stop_it(contexts: Contexts, group: Group, say: Say) -> None:

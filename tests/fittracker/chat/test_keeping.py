@@ -64,7 +64,8 @@ async def test_a_room_counts_on_though_all_of_it_has_expired(
         await redis.delete(state_key(room), window_key(room))
     again = await say(anna, room, "d")
     assert again.place.seq > last
-    assert (await contexts.chat.marks.where(bert, room, last)).unread == 1
+    (marked,) = await contexts.chat.marks.where(bert, {room: last})
+    assert marked.unread == 1
     assert await said(contexts, bert, room) == ["d"]
 
 
