@@ -29,6 +29,8 @@ from fittracker.avatars import Avatars, open_sandbox
 from fittracker.background import Background
 from fittracker.blocks import Blocks
 from fittracker.breaker import Breaker
+from fittracker.challenges.arena import Arena
+from fittracker.challenges.arena import Ground as ArenaGround
 from fittracker.chat.chat import Chat
 from fittracker.chat.chat import Ground as ChatGround
 from fittracker.chat.conversations import Conversations
@@ -125,6 +127,7 @@ class Contexts:
     chat: Chat
     follows: Follows
     social: Social
+    arena: Arena
     series: HeartSeries
     workouts: Workouts
 
@@ -135,6 +138,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.mongo_url, settings.mongo_database))
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        boards = await stack.enter_async_context(open_redis(settings.redis_url, text=False))
         passwords = await stack.enter_async_context(
             Passwords.open(
                 pepper=settings.password_pepper, cost=settings.bcrypt_cost, threads=settings.bcrypt_threads
@@ -154,6 +158,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
             clock=clock,
             database=database,
             redis=redis,
+            boards=boards,
             passwords=passwords,
             audit=audit,
             mail=mail,
@@ -171,6 +176,7 @@ async def open_contexts(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         await contexts.people_search.index_names()
         await stack.enter_async_context(contexts.chat.activity.running())
         await stack.enter_async_context(contexts.social.running())
+        await stack.enter_async_context(contexts.arena.running())
         await stack.enter_async_context(Housekeeping(_duties(contexts, liveness)).running())
         yield contexts
 
@@ -198,6 +204,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         *contexts.lessons.duties,
         *contexts.ownership.duties,
         *contexts.social.duties,
+        *contexts.arena.duties,
     )
 
 
@@ -209,6 +216,7 @@ class _Ground:
     clock: Clock
     database: Database
     redis: Redis
+    boards: Redis
     passwords: Passwords
     audit: Audit
     mail: Mail
@@ -285,12 +293,13 @@ class _Ground:
         seats: Seats,
         conversations: Conversations,
         coaching: Coaching,
+        arena: Arena,
         notifications: Notifications,
     ) -> Chat:
         ground = ChatGround(
             database=self.database,
             room_log=self.room_log,
-            forums=_forums(seats, conversations, coaching),
+            forums=_forums(seats, conversations, coaching, arena),
             conversations=conversations,
             notifications=notifications,
             announcer=self.announcer,
@@ -349,10 +358,26 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
     doors = Doors(sessions, device_tokens, liveness, grants, coaching)
     accounts = ground.accounts(sessions, limits)
     seats = Seats(database)
-    conversations = Conversations(database, people, limits, clock)
-    chat = ground.chat(seats, conversations, coaching, notifying.notifications)
     users = Users(database, liveness, measurements, ground.control, clock)
     workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)
+    arena = Arena(
+        ArenaGround(
+            database=database,
+            redis=ground.boards,
+            people=people,
+            follows=follows,
+            blocks=blocks,
+            control=ground.control,
+            announcer=ground.announcer,
+            informing=informing,
+            room_log=ground.room_log,
+            background=ground.background,
+            clock=clock,
+        )
+    )
+    workouts.when_made(arena.progress.made)
+    conversations = Conversations(database, people, limits, clock)
+    chat = ground.chat(seats, conversations, coaching, arena, notifying.notifications)
     owning = OwnershipGround(
         settings=settings,
         database=database,
@@ -365,7 +390,7 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         users=users,
         workouts=workouts,
         measurements=measurements,
-        farewells=(social.forget, chat.farewell.erase),
+        farewells=(social.forget, arena.membership.forget, chat.farewell.erase),
         clock=clock,
     )
     return Contexts(
@@ -414,16 +439,18 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         chat=chat,
         follows=follows,
         social=social,
+        arena=arena,
         series=series,
         workouts=workouts,
     )
 
 
-def _forums(seats: Seats, conversations: Conversations, coaching: Coaching) -> Forums:
+def _forums(seats: Seats, conversations: Conversations, coaching: Coaching, arena: Arena) -> Forums:
     """In which kinds of rooms people talk: who may read there, who may speak, who looks after it."""
     return Forums(
         {
             "chat": Forum(seats.belongs, seats.speaks, conversations.owns),
             "session": Forum(coaching.took_part, coaching.belongs, coaching.leads),
+            "challenge": Forum(arena.looks, arena.membership.belongs, arena.challenges.owns),
         }
     )

@@ -197,6 +197,19 @@ INDEXES: tuple[Index, ...] = (
     Index("post_comments", ("post", "deleted_at", "-created_at", "-_id")),
     Index("post_comments", ("user", "deleted_at")),
     Index("post_comments", ("expires_at",), expire_after_s=0),
+    # challenges: by who made them, those that everybody sees, those that are due
+    Index("challenges", ("owner", "state")),
+    Index("challenges", ("state", "visibility", "-created_at", "-_id")),
+    Index("challenges", ("state", "metric", "ends_at")),
+    Index("challenges", ("invited",)),
+    Index("challenge_members", ("challenge", "user"), unique=True),
+    Index("challenge_members", ("challenge", "left_at", "-total", "reached_at", "-user")),
+    Index("challenge_members", ("challenge", "place")),
+    Index("challenge_members", ("user", "left_at", "-joined_at", "-_id")),
+    # `_id` of an entry follows from challenge, person and what was done
+    Index("challenge_progress", ("challenge", "user", "workout")),
+    Index("challenge_progress", ("user",)),
+    Index("workouts", ("created_at",)),
     # work for a person that takes longer than a request, and the files it takes in and gives out
     Index("jobs", ("user", "kind"), unique=True, partial={"open": True}),
     Index("jobs", ("kind", "lease_until"), partial={"open": True}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ log = logger(__name__)
 NEWEST: Final = Cursor("started_at")
 SWEEP: Final = 100
 ABANDONED_S: Final = 60
+Listener = Callable[[Document], Awaitable[None]]
 
 
 class Workouts:
@@ -36,6 +38,11 @@ class Workouts:
         self._clock = clock
         self._series = series
         self._idle_s = idle_s
+        self._listeners: list[Listener] = []
+
+    def when_made(self, listener: Listener) -> None:
+        """Call `listener(workout)` for each workout that is made; it must bear being called again for one."""
+        self._listeners.append(listener)
 
     # -- reading -------------------------------------------------------------------------------------
 
@@ -95,6 +102,9 @@ class Workouts:
         await self._streams.update_one(
             {"_id": stream["_id"]}, {"$set": {"workout": workout["_id"] if workout else ""}}
         )
+        if workout is not None:
+            for listener in self._listeners:
+                await listener(workout)
         return workout
 
     async def finish_silent(self) -> list[Document]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from config.settings import Settings
@@ -83,6 +84,25 @@ class People:
             await self.grant(athlete, trainer)
         members = [athlete.id for athlete in athletes]
         made = await self.contexts.coaching.create(trainer.id, title="Test", capacity=100, athletes=members)
+        return str(made["_id"])
+
+    async def challenge(self, owner: Person, *others: Person, **more: Any) -> str:
+        """A challenge that runs and counts what is reported, with these people in it; its id."""
+        now = self.contexts.clock.utc()
+        what: dict[str, Any] = {
+            "title": "Push-ups",
+            "about": "",
+            "metric": "custom",
+            "unit": "",
+            "goal": None,
+            "starts_at": now - timedelta(hours=1),
+            "ends_at": now + timedelta(hours=1),
+            "visibility": "public" if others else "followers",
+            **more,
+        }
+        made = await self.contexts.arena.challenges.create(owner.id, **what)
+        for each in (owner, *others):
+            await self.contexts.arena.join(each.id, made["_id"])
         return str(made["_id"])
 
     async def conversation(self, *people: Person, title: str = "Runners") -> str:

@@ -38,7 +38,7 @@ from ws.room_kinds import RoomKind
 from ws.rooms import RoomName
 from ws.typing import FOR_S
 
-TALKING: Final = ("chat", "session")
+TALKING: Final = ("chat", "session", "challenge")
 """The kinds of rooms in `fittracker.contexts._forums`."""
 MOST_MESSAGES: Final = 100
 MOST_LISTENERS: Final = 100

@@ -37,9 +37,9 @@ class Run:
 class Scripts:
     """Runs them, many in one round trip."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, folder: Path = FOLDER, names: Sequence[str] = NAMES) -> None:
         self._redis = redis
-        self._texts = {name: (FOLDER / f"{name}.lua").read_text() for name in NAMES}
+        self._texts = {name: (folder / f"{name}.lua").read_text() for name in names}
         self._shas: dict[str, str] = {}
         self._loading = asyncio.Lock()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from fittracker.clock import rfc3339
 from fittracker.ids import new_id
 from handlers.endpoint import ROUTE
 from handlers.openapi import PREFIX
@@ -204,6 +206,13 @@ async def a_comment(api: Api, owner: Person) -> str:
     return str((await owner.post(path, {"text": "In the rain."})).data["id"])
 
 
+async def a_challenge(api: Api, owner: Person) -> str:
+    """A challenge that the owner has made for followers, of whom there are none."""
+    span = {"from": "2026-11-01T00:00:00Z", "to": rfc3339(api.clock.utc() + timedelta(days=2))}
+    made = await owner.post("/challenges", {"title": "Push-ups", "metric": "custom", **span})
+    return str(made.data["id"])
+
+
 FOREIGN: dict[str, Make] = {
     "/auth/sessions/{id}": a_session,
     "/auth/device-tokens/{id}": a_device_token,
@@ -237,6 +246,9 @@ FOREIGN: dict[str, Make] = {
     "/posts/{id}/likes": a_post,
     "/posts/{id}/comments": a_post,
     "/comments/{id}": a_comment,
+    "/challenges/{id}": a_challenge,
+    "/challenges/{id}/join": a_challenge,
+    "/challenges/{id}/board": a_challenge,
 }
 """For each path with an id: a thing of the owner's that it could name."""
 FOR_OTHERS = {"POST /users/{id}/report", "POST /users/{id}/follow", "DELETE /users/{id}/follow"}
@@ -247,6 +259,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/users/me/measurements/{id}": {"note": "theirs"},
     "/users/{id}/report": {"reason": "spam"},
     "/posts/{id}": {"text": "theirs"},
+    "/challenges/{id}": {"title": "theirs"},
     "/posts/{id}/comments": {"text": "theirs"},
 }
 

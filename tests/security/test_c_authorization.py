@@ -61,6 +61,7 @@ class Things:
     guest: str = NEVER
     post: str = NEVER
     analysis: str = NEVER
+    challenge: str = NEVER
 
     @property
     def rooms(self) -> list[str]:
@@ -70,7 +71,7 @@ class Things:
     @property
     def talking(self) -> list[str]:
         """Those in which people talk."""
-        return [f"session:{self.session}", f"chat:{self.conversation}"]
+        return [f"session:{self.session}", f"chat:{self.conversation}", f"challenge:{self.challenge}"]
 
 
 NOTHING = Things(NEVER, NEVER, "00000000-0000-4000-8000-000000000000", NEVER, NEVER)
@@ -134,6 +135,10 @@ NAMED: dict[tuple[str, str], Bodies] = {
     ("social.like", "post"): lambda of: [{"post": of.post}],
     ("social.unlike", "post"): lambda of: [{"post": of.post}],
     ("social.comment", "post"): lambda of: [_comment(of.post)],
+    ("challenge.progress", "challenge"): lambda of: [
+        {"challenge": of.challenge, "value": 1.5, "client_id": str(uuid4())}
+    ],
+    ("challenge.board", "challenge"): lambda of: [{"challenge": of.challenge}],
 }
 """For each field that names something: commands with the owner's thing in it."""
 PLAIN = {
@@ -170,6 +175,9 @@ PLAIN = {
     ("session.feedback", "client_id"),
     ("social.comment", "text"),
     ("social.comment", "client_id"),
+    ("challenge.progress", "value"),
+    ("challenge.progress", "client_id"),
+    ("challenge.board", "limit"),
 }
 """Fields that name nothing that could be somebody's. Each new one is a decision."""
 OF_ONESELF = {"room.leave", "hr.unwatch"}
@@ -219,7 +227,8 @@ class Scene:
         )
         # For followers, of whom there are none.
         post = await people.contexts.social.posts.create(self.owner.id, "A run.", None, "followers")
-        self.things = replace(self.things, post=post["_id"])
+        challenge = await people.challenge(self.owner)
+        self.things = replace(self.things, post=post["_id"], challenge=challenge)
         for room in self.things.rooms:
             await self.peer.call("room.join", room=room)
 
