@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -257,3 +257,20 @@ async def test_without_a_key_push_is_off_and_says_so(town: Town) -> None:
     off = Subscriptions(contexts.database, seal, Endpoints(), contexts.clock, key=None)
     with pytest.raises(Conflict, match="off"):
         await off.add("a" * 24, "f" * 24, Target("https://push.example.org/x", GOOD_KEY, "A" * 22))
+
+
+async def test_a_night_in_which_the_clock_is_changed_is_as_quiet_as_it_is_long(town: Town) -> None:
+    """From 23:30 to 07:00 by the clock in Berlin are six and a half hours then, or eight and a half."""
+    zone = ZoneInfo("Europe/Berlin")
+    evening = town.clock.utc().astimezone(zone).replace(hour=23, minute=30) + timedelta(days=1)
+    while evening.utcoffset() == (evening + timedelta(days=1)).utcoffset():
+        evening += timedelta(days=1)
+    shorter = (evening + timedelta(days=1)).utcoffset() > evening.utcoffset()
+    town.clock.advance((evening.astimezone(UTC) - town.clock.utc()).total_seconds())
+    anna = await town.person(zone=zone.key, quiet_hours={"from": "22:00", "to": "07:00"})
+    browser = await town.browser(anna)
+    await town.happens(anna)
+    await town.pass_time((6.5 if shorter else 8.5) * 3_600 - 120)
+    assert browser.requests == []
+    await town.pass_time(180)
+    assert len(await browser.got(1)) == 1
