@@ -108,7 +108,7 @@ class Showing:
         series = Series()
         try:
             for stream in streams:
-                await self._read(session, stream["_id"], series)
+                await self._read(session, stream, series)
             # A long recording takes many milliseconds to sum up: not on the loop.
             return await asyncio.to_thread(_sum_up, series, streams[-1]["physiology"]) if series.t else None
         except Failure as failure:
@@ -116,13 +116,16 @@ class Showing:
             log.warning("session_heart_left_out", session=session["_id"], reason=failure.detail)
             return None
 
-    async def _read(self, session: Document, stream: str, series: Series) -> None:
+    async def _read(self, session: Document, stream: Document, series: Series) -> None:
         """Add what of a stream belongs to the session."""
         began, ended = ms(session.get("started_at")) or 0, ms(session.get("ended_at")) or AT_THE_END
-        span = {"$gte": {"s": stream, "n": 0}, "$lte": {"s": stream, "n": AT_THE_END}}
+        number = stream["_id"]
+        # Who comes early is shown while the session is planned, and warms up: that is not the session yet.
+        early = (ms(stream["opened_at"]) or 0) < began
+        span = {"$gte": {"s": number, "n": 0}, "$lte": {"s": number, "n": AT_THE_END}}
         async for batch in self._batches.find({"_id": span}, sort=[("_id", 1)]):
             if batch["session"] == session["_id"]:
-                series.add(batch)
+                series.add(_within(batch, began, AT_THE_END) if early else batch)
             elif batch["from_t"] <= ended and batch["until_t"] >= began:
                 series.add(_within(batch, began, ended))
 

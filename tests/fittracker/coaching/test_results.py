@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -124,6 +125,24 @@ async def test_what_a_device_brings_later_is_added(
     look = await contexts.database.session_results.find_one({"session": session["_id"]})
     assert look is not None
     assert look["look_at"] is None
+
+
+async def test_who_comes_early_and_warms_up_is_counted_from_the_start_on(
+    contexts: Contexts, clock: MovingClock, settle: Settle
+) -> None:
+    """Though everybody in the room saw them while the session was only planned."""
+    session = await a_session(contexts, settle, 1, starts_at=clock.utc() + timedelta(minutes=10))
+    (anna,) = session["athletes"]
+    stream = await a_stream(contexts, session, anna)
+    opened = contexts.clock.now_ms()
+    clock.advance(600)
+    await contexts.coaching.life.step(session["trainer"], session["_id"], "start")
+    clock.advance(600)
+    await samples(contexts, stream, anna, 1, 900, opened, session=session["_id"])
+    await ended(contexts, session)
+    heart = (await summary(contexts, session)).athletes[0].heart
+    assert heart is not None
+    assert heart.samples == pytest.approx(300, abs=2)
 
 
 async def test_a_stream_that_never_ends_is_waited_for_so_long(
