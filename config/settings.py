@@ -143,6 +143,9 @@ class Settings:
         "WS_SOCKETS_PER_ADDRESS", 500, "open sockets of one address, a worker", development=100_000
     )
     ws_rooms: int = _setting("WS_ROOMS", 200, "rooms one connection may be in")
+    presence_grace_s: float = _setting(
+        "PRESENCE_GRACE_S", 5.0, "how long somebody who lost their connection still counts as there, seconds"
+    )
     ws_auth_s: float = _setting("WS_AUTH_S", 10.0, "time to authenticate in band before 4501, seconds")
     ws_ping_s: float = _setting("WS_PING_S", 25.0, "time between pings; two missed ones end the connection")
     ws_outbox_soft_bytes: int = _setting(
@@ -300,7 +303,7 @@ def _choices(settings: Settings) -> list[str]:
     ]
 
 
-_MAY_BE_0: Final = frozenset({"chat_days"})
+_MAY_BE_0: Final = frozenset({"chat_days", "presence_grace_s"})
 
 
 def _ranges(settings: Settings) -> list[str]:

@@ -59,6 +59,18 @@ class Blocks:
         )
         return {each["other"] if each["user"] == user else each["user"] async for each in found}
 
+    async def pairs(self, some: Collection[str], others: Collection[str]) -> set[tuple[str, str]]:
+        """Pairs of one of some and one of the others, one of whom blocked the other."""
+        ones, twos = {"$in": list(some)}, {"$in": list(others)}
+        found = self._blocks.find(
+            {"$or": [{"user": ones, "other": twos}, {"user": twos, "other": ones}]},
+            {"_id": 0, "user": 1, "other": 1},
+        )
+        pairs: set[tuple[str, str]] = set()
+        async for each in found:
+            pairs |= {(each["user"], each["other"]), (each["other"], each["user"])}
+        return pairs
+
     async def page(self, user: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
         """Whom this person blocked, newest first, each with `name` ("" for who is gone); the next cursor."""
         found, following = await Cursor("created_at").page(self._blocks, {"user": user}, limit, cursor)

@@ -44,6 +44,7 @@ from fittracker.coaching.tally import Tally
 from fittracker.connections import Connections
 from fittracker.control import Control
 from fittracker.denials import Denials
+from fittracker.discretion import Discretion
 from fittracker.follows import Follows
 from fittracker.grants import Grants
 from fittracker.heart_series import HeartSeries
@@ -108,6 +109,7 @@ class Contexts:
     users: Users
     people: People
     people_search: PeopleSearch
+    discretion: Discretion
     blocks: Blocks
     ownership: Ownership
     measurements: Measurements
@@ -419,6 +421,12 @@ def _assemble(ground: _Ground, liveness: Liveness) -> Contexts:
         consoles=Consoles(redis, ground.breaker, idle_s=settings.console_idle_s),
         people=people,
         people_search=PeopleSearch(database, blocks),
+        discretion=Discretion(
+            database,
+            blocks,
+            contacts=(grants.tied, coaching.tied, seats.tied),
+            followers=(follows.tied,),
+        ),
         blocks=blocks,
         users=users,
         ownership=open_ownership(owning),

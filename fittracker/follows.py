@@ -90,6 +90,16 @@ class Follows:
         query = {"other": other, "user": {"$in": list(users)}, "state": "following"}
         return {each["user"] async for each in self._follows.find(query, {"user": 1})}
 
+    async def tied(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those pairs of which the first follows the second."""
+        ones, others = {one for one, _ in pairs}, {other for _, other in pairs}
+        query = {"user": {"$in": list(ones)}, "other": {"$in": list(others)}, "state": "following"}
+        found = {
+            (each["user"], each["other"])
+            async for each in self._follows.find(query, {"_id": 0, "user": 1, "other": 1})
+        }
+        return found & set(pairs)
+
     async def all_followed(self, user: str) -> list[str]:
         """Everybody whom this user follows: at most 5,000."""
         query = {"user": user, "state": "following"}

@@ -63,6 +63,15 @@ class Grants:
         query = {"athlete": athlete, "trainer": {"$in": list(trainers)}, "data": kind, **self._in_force()}
         return {each["trainer"] async for each in self._grants.find(query, {"trainer": 1})}
 
+    async def tied(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the pairs between whom there is a grant, given by either."""
+        people = {"$in": list({each for pair in pairs for each in pair})}
+        query = {"athlete": people, "trainer": people, **self._in_force()}
+        found: set[tuple[str, str]] = set()
+        async for each in self._grants.find(query, {"athlete": 1, "trainer": 1}):
+            found |= {(each["athlete"], each["trainer"]), (each["trainer"], each["athlete"])}
+        return found & set(pairs)
+
     async def kinds(self, trainer: str, athlete: str) -> frozenset[str]:
         """The kinds of the athlete's data that the trainer may see now."""
         query = {"athlete": athlete, "trainer": trainer, **self._in_force()}

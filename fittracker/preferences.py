@@ -35,11 +35,15 @@ PRIVACY: Final[Mapping[str, str]] = {
     "heart_rate": "private",
     "map": "private",
     "weight": "private",
+    "presence": "contacts",
 }
 """Who may see a field while the person has not said otherwise.
 
 followers: also those whom the person lets follow them; private: oneself, and who has a grant.
+`presence`, being online, has a word of its own, contacts: with whom one shares something (see
+`fittracker.discretion`); private is nobody there.
 """
+PRESENCE: Final = (*VISIBILITIES, "contacts")
 
 
 def wants(person: Mapping[str, Any], kind: str, channel: str) -> bool:
@@ -54,8 +58,13 @@ def wants(person: Mapping[str, Any], kind: str, channel: str) -> bool:
     return bool(own.get(channel, default))
 
 
+def words(field: str) -> tuple[str, ...]:
+    """What may be chosen for a field of `PRIVACY`."""
+    return PRESENCE if field == "presence" else VISIBILITIES
+
+
 def visibility(person: Mapping[str, Any], field: str) -> str:
-    """One of VISIBILITIES; KeyError for a field that there is not."""
+    """One of the `words` of this field; KeyError for a field that there is not."""
     return str(person["preferences"].get("privacy", {}).get(field, PRIVACY[field]))
 
 

@@ -68,9 +68,28 @@ def roll_key(question: str) -> str:
     return f"roll:{question}"
 
 
-def presence_key(room: str) -> str:
-    """A hash of who is in a room: `<worker> <user>` -> JSON of name and role."""
-    return f"presence:{room}"
+def present_key(room: str) -> str:
+    """A hash of who is in a room: person -> workers, and JSON of name and role (see ws/presence.lua)."""
+    return f"present:{room}"
+
+
+def online_key(user: str) -> str:
+    """The workers that have a socket of this person."""
+    return f"online:{user}"
+
+
+def held_key(worker: str) -> str:
+    """A set of who is where, as far as that worker has said it."""
+    return f"held:{worker}"
+
+
+def lingers_key(worker: str) -> str:
+    """Exists for a moment after that worker has ended properly: its people are coming back elsewhere."""
+    return f"lingers:{worker}"
+
+
+HOLDERS = "holders"
+"""The workers that have said who is where, and may have something to be taken back."""
 
 
 def pulses_key(session: str) -> str:

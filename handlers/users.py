@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from fittracker.errors import PreconditionFailed
-from fittracker.preferences import VISIBILITIES, whole
+from fittracker.preferences import PRESENCE, VISIBILITIES, whole
 from fittracker.zones import MOST_ROWS
 from handlers.endpoint import Call, Reply
 from handlers.fields import Choice, Clock, Day, Flag, Id, Moment, Number, Text, TimeZone, Whole
@@ -119,12 +119,16 @@ class Privacy(Schema):
 
     `private`: oneself and who was granted it. Where a field is for followers, or the profile is not public,
     whoever wants to follow has to ask.
+
+    `presence`, whether one is online, may also be `contacts`: with whom one shares a grant, a coaching
+    session or a conversation; `private` is nobody there.
     """
 
     profile = Choice(*VISIBILITIES)
     heart_rate = Choice(*VISIBILITIES)
     map = Choice(*VISIBILITIES)
     weight = Choice(*VISIBILITIES)
+    presence = Choice(*PRESENCE)
 
 
 class Preferences(Schema):

@@ -30,8 +30,10 @@ IDLE_S: Final = 10.0
 """Silence after which the listening connection is probed."""
 ANSWER_S: Final = 5.0
 """How long a probe, or any published message, may go unanswered."""
-ALIVE_S: Final = 15
-"""A worker counts as dead when it has not said for so long that it lives."""
+HEARTBEAT_S: Final = 5.0
+"""How often a worker says that it lives."""
+ALIVE_S: Final = 9
+"""A worker counts as dead when it has not said so for this long: others notice within two heartbeats."""
 RETRY_S: Final = (0.1, 2.0)
 BACKLOG: Final = 8 * 1024 * 1024
 """Unsent bytes at which publishing drops messages: they are telemetry, a newer one is on its way."""
@@ -183,7 +185,7 @@ class Broker:
             self.command(b"PUBLISH", self._probe, b"")
 
     def _say_alive(self, take: Take | None) -> None:
-        self._alive_due = self._loop.time() + ALIVE_S / 3
+        self._alive_due = self._loop.time() + HEARTBEAT_S
         key = worker_key(self.worker).encode()
         self._send((b"SET", key, b"1", b"EX", b"%d" % ALIVE_S, b"GET"), take)
         self._send((b"SADD", WORKERS.encode(), self._origin), None)

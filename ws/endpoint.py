@@ -54,6 +54,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         realtime.leave(connection)
         connection.open = False
         let_go(connection)
+        realtime.regard.acquaintance.forget(connection)
         realtime.hub.remove(connection)
         connection.retire()
     return socket

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ws import challenges, chat, coaching, form, heart, notifications, rooms, session, social
+from ws import challenges, chat, coaching, form, heart, notifications, online, rooms, session, social
 from ws.registry import Registry
 
-FEATURES = (session, rooms, heart, notifications, chat, coaching, social, form, challenges)
+FEATURES = (session, rooms, online, heart, notifications, chat, coaching, social, form, challenges)
 
 
 def registry() -> Registry:

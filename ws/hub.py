@@ -36,7 +36,10 @@ class Attendance(Protocol):
         """This person now has a connection of this worker in the room."""
 
     def left(self, room: str, user: str) -> None:
-        """This person has no connection of this worker in the room any more."""
+        """This person left the room, or may not be in it any more, with all their connections here."""
+
+    def vanished(self, room: str, user: str) -> None:
+        """The last connection of this person in the room on this worker is gone."""
 
 
 TELEMETRY = b"t"
@@ -44,6 +47,8 @@ NEWEST = b"n"
 EVENT = b"e"
 SAID = b"d"
 """An event of a room's log, as Redis itself publishes it; its key is `<epoch> <number>`."""
+PRESENT = b"p"
+"""Who came and went, as Redis itself publishes it (ws/presence.lua); its key is a letter."""
 RENEWED = b"g"
 """A room's log has a new epoch, likewise."""
 
@@ -107,7 +112,7 @@ class Hub:
         if self.connections.pop(connection.id, None) is None:
             return
         for room in tuple(connection.rooms):
-            self.leave(connection, room)
+            self.leave(connection, room, vanished=True)
         self._addresses[connection.address] -= 1
         if self._addresses[connection.address] <= 0:
             del self._addresses[connection.address]
@@ -137,12 +142,15 @@ class Hub:
         room.members[connection] = None
         connection.rooms.append(room.name)  # and not `name`: all members share one string
         identity = connection.identity
-        if identity is not None and name != own_room(identity.user) and room.arrive(identity.user):
+        if identity is not None and _came(room, identity.user):
             self._attendance.arrived(name, identity.user, identity.name, identity.role)
         return self._bus.subscribe(name)
 
-    def leave(self, connection: Connection, name: str) -> None:
-        """Take a socket out of a room; the last one closes the room on this worker."""
+    def leave(self, connection: Connection, name: str, *, vanished: bool = False) -> None:
+        """Take a socket out of a room; the last one closes the room on this worker.
+
+        `vanished`: it is gone, and not only out of the room.
+        """
         if name in connection.rooms:
             connection.rooms.remove(name)
         room = self.rooms.get(name)
@@ -152,8 +160,9 @@ class Hub:
             room.tell()  # what was said before they left, they hear
         del room.members[connection]
         identity = connection.identity
-        if identity is not None and room.depart(identity.user):
-            self._attendance.left(name, identity.user)
+        if identity is not None and _went(room, identity.user):
+            tell = self._attendance.vanished if vanished else self._attendance.left
+            tell(name, identity.user)
         if not room.members:
             room.close()
             del self.rooms[name]
@@ -227,6 +236,19 @@ class Hub:
         for room in tuple(self.rooms.values()):
             for user in room.grown_silent(now - silent_s):
                 room.send(event("hr.stale", {"user": user}, room=room.name), self._loop)
+
+
+def _came(room: Room, user: str) -> bool:
+    """Whether a socket that is in the room now is the first of this person there.
+
+    In the room that each socket is in, nobody else is: it needs no list of persons.
+    """
+    return len(room.members) == 1 if room.name == own_room(user) else room.arrive(user)
+
+
+def _went(room: Room, user: str) -> bool:
+    """Whether a socket that has left was the last of this person there."""
+    return not room.members if room.name == own_room(user) else room.depart(user)
 
 
 def own_room(user: str) -> str:

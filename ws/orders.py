@@ -18,6 +18,7 @@ from fittracker.observability import logger
 from fittracker.telemetry import Telemetry
 from ws.frames import Close, event
 from ws.hub import Hub, own_room
+from ws.regard import Regard
 from ws.remarks import Remarks
 from ws.roll_call import PIECE, Clerk
 
@@ -38,6 +39,7 @@ class Orders:
         contexts: Contexts,
         telemetry: Telemetry,
         clerk: Clerk,
+        regard: Regard,
         spawn: Spawn,
         may_stay: MayStay,
     ) -> None:
@@ -46,6 +48,7 @@ class Orders:
         self._contexts = contexts
         self._telemetry = telemetry
         self._clerk = clerk
+        self._regard = regard
         self._spawn = spawn
         self._may_stay = may_stay
         self._remarks = Remarks(hub, contexts)
@@ -97,6 +100,7 @@ class Orders:
     def _look_after(self, message: control.SightEnded) -> None:
         """Somebody may see less than before: what they see of it here ends now."""
         self.sight_changes += 1
+        self._regard.heed(message)
         match message:
             case control.GrantEnded(athlete=athlete, trainer=trainer):
                 self._spawn(self._look_again(athlete, trainer), "grant-ended")

@@ -25,10 +25,11 @@ from fittracker.telemetry import Telemetry
 from ws.broker import Broker
 from ws.connection import Connection
 from ws.frames import Close, Outgoing, decoders, event
-from ws.hub import NEWEST, RENEWED, SAID, TELEMETRY, Hub
+from ws.hub import NEWEST, PRESENT, RENEWED, SAID, TELEMETRY, Hub
 from ws.orders import Orders
 from ws.presence import Presence
 from ws.readers import Readers
+from ws.regard import Regard
 from ws.registry import Registry
 from ws.roll_call import Clerk
 from ws.typing import Typing
@@ -78,7 +79,8 @@ class Realtime:
             reconnected=self.reconnected,
             listening=self._listening,
         )
-        self.presence = Presence(self.broker)
+        meeting = [each.name for each in registry.rooms.values() if each.meeting]
+        self.presence = Presence(self.broker, meeting, grace_s=settings.presence_grace_s)
         self.hub = Hub(
             loop,
             self.broker,
@@ -92,8 +94,13 @@ class Realtime:
         )
         self.typing = Typing()
         self.readers = Readers(self.hub, contexts.room_log, self.join, self.spawn)
+        self.regard = Regard(
+            self.hub, self.broker, self.presence, contexts.discretion, meeting, self.event, self.spawn
+        )
         self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
-        self.orders = Orders(worker, self.hub, contexts, telemetry, self.clerk, self.spawn, self.may_stay)
+        self.orders = Orders(
+            worker, self.hub, contexts, telemetry, self.clerk, self.regard, self.spawn, self.may_stay
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
         self._second = (0, b"")
@@ -192,13 +199,17 @@ class Realtime:
         finally:
             self.wheel.close()
             self.writer.close()
+            self.regard.close()
             await asyncio.gather(*map(end, tuple(self._tasks)))
+            self.presence.linger()
             await self.broker.close()
 
     def _each_second(self, now: float) -> None:
         lag.set(max(now - self._turned - 1.0, 0.0))
         self._turned = now
         self.broker.each_second(now)
+        self.presence.each_second(now)
+        self.regard.tidings.each_second()
         self.hub.tell_stale(now, self.settings.hr_stale_s)
         sockets.set(len(self.hub.connections))
         rooms.set(len(self.hub.rooms))
@@ -222,6 +233,7 @@ class Realtime:
     async def drain(self) -> None:
         """Let everybody go: tell them when to come back, store what was accepted, close over `drain_s`."""
         self.draining = True
+        self.presence.grace_s += self.settings.drain_s  # so much later some of them are asked to come back
         everybody = list(self.hub.connections.values())
         longest = max(int(self.settings.drain_s * 1000), 1_000)
         for connection in everybody:
@@ -273,6 +285,8 @@ class Realtime:
             self.hub.deliver_newest(room, key, Outgoing(payload))
         elif kind == SAID:
             self.readers.hear(room, _place(key), payload)
+        elif kind == PRESENT:
+            self.regard.hear(room, key, payload)
         elif kind == RENEWED:
             self.readers.renew(room, _place(key))
         else:
@@ -287,6 +301,7 @@ class Realtime:
     def _listening(self) -> None:
         """All rooms are listened to; where that was interrupted, something may have been missed."""
         self.readers.look_again()
+        self.regard.look_again()
 
     def reconnected(self) -> None:
         """Redis is heard again: what was said meanwhile was not, so everything it may have been is done."""
@@ -295,6 +310,9 @@ class Realtime:
 
     def _present(self) -> Any:
         for room in self.hub.rooms.values():
+            kind, _, subject = room.name.partition(":")
+            if kind == "user":
+                yield room.name, subject, "", ""
             for who in room.people():
                 yield room.name, who.user, who.name, who.role
 

@@ -24,6 +24,10 @@ class RoomKind:
     """Who may go in, and what going in means, where that is more than looking."""
     logged: bool = False
     """Whether durable events are said there; the others have no epoch, and nothing to recover."""
+    meeting: bool = True
+    """Whether people are there for each other: who comes and goes is told."""
+    listed: bool = True
+    """Whether those who are there are named to each other."""
 
     @property
     def door(self) -> Check:

@@ -84,8 +84,8 @@ async def _own(_realtime: Realtime, user: str, subject: str) -> bool:
 
 ROOMS: Final = (
     RoomKind("session", look=_session, enter=_enter_session, logged=True),
-    RoomKind("heart", look=_heart),
-    RoomKind("user", look=_own, logged=True),
+    RoomKind("heart", look=_heart, meeting=False),
+    RoomKind("user", look=_own, logged=True, meeting=False),
 )
 EVENTS: Final = (EventType("room.gap", Gap, ("*",)),)
 NO_LOG: Final = Entered(None, False, [])
@@ -134,6 +134,17 @@ async def join(realtime: Realtime, connection: Connection, data: RoomJoin) -> Ro
     )
 
 
+async def _seen(realtime: Realtime, connection: Connection, room: str) -> list[Member]:
+    """Who is in the room, as far as this person sees them there."""
+    if not _kind(realtime, room)[0].listed:
+        return []
+    present = await realtime.presence.members(room)
+    viewer = connection.identity.user if connection.identity is not None else ""
+    others = {each.user for each in present}
+    hidden = await realtime.contexts.discretion.hidden(viewer, others, room.partition(":")[0])
+    return [each for each in present if each.user not in hidden]
+
+
 def _readable(connection: Connection, events: list[msgspec.Raw]) -> list[Any]:
     """Events are kept as JSON; the other encoding needs what they say."""
     if connection.encoding is Encoding.JSON:
@@ -146,7 +157,7 @@ async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> 
 
     First listen, then look: whoever arrives in between is seen twice rather than never.
     """
-    look = partial(_look_around, realtime, data.room)
+    look = partial(_look_around, realtime, connection, data.room)
     if _kind(realtime, data.room)[0].logged:
         since = Place(data.since.epoch, data.since.seq) if data.since else None
         return await realtime.readers.enter(connection, data.room, since, look)
@@ -154,10 +165,10 @@ async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> 
     return NO_LOG, await look()
 
 
-async def _look_around(realtime: Realtime, room: str) -> Present:
+async def _look_around(realtime: Realtime, connection: Connection, room: str) -> Present:
     """Two thousand people who join at once must not each be sent the other 1,999."""
     count = await realtime.presence.count(room)
-    present = await realtime.presence.members(room) if count <= MOST_MEMBERS else []
+    present = await _seen(realtime, connection, room) if count <= MOST_MEMBERS else []
     return present, len(present) or count
 
 
@@ -174,7 +185,7 @@ def leave(realtime: Realtime, connection: Connection, data: Room) -> Nothing:
 async def members(realtime: Realtime, connection: Connection, data: Room) -> Members:
     """Who is in a room, over all workers; of a coaching session also those invited who are not there."""
     await check(realtime, connection, data.room)
-    present = await realtime.presence.members(data.room)
+    present = await _seen(realtime, connection, data.room)
     kind, _, subject = data.room.partition(":")
     if kind == "session":
         here = {each.user for each in present}

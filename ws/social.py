@@ -57,7 +57,7 @@ async def _look(realtime: Realtime, user: str, subject: str) -> bool:
     return await realtime.contexts.social.posts.may_see(user, subject)
 
 
-ROOMS: Final = (RoomKind("post", look=_look),)
+ROOMS: Final = (RoomKind("post", look=_look, meeting=False, listed=False),)
 EVENTS: Final = (
     EventType(POSTED, Posted, rooms=("user",)),
     EventType(LIKED, Liked, rooms=("post", "user")),

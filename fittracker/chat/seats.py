@@ -5,7 +5,7 @@ Nothing is remembered: whoever was removed, or blocked, a moment ago is refused 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,6 +51,17 @@ class Seats:
         if seat is not None and not seat.heard:
             raise Forbidden(_ALONE)
         return seat is not None
+
+    async def tied(self, pairs: Collection[Visit]) -> set[Visit]:
+        """Those pairs of people who are in a conversation together."""
+        viewers, users = {one for one, _ in pairs}, {other for _, other in pairs}
+        both = [{"members": {"$in": list(viewers)}}, {"members": {"$in": list(users)}}]
+        members: Document = {"members": {"$setIntersection": ["$members", list(viewers | users)]}}
+        found: set[Visit] = set()
+        async for each in self._conversations.find({"$and": both}, members):
+            here = set(each["members"])
+            found |= {pair for pair in pairs if here.issuperset(pair)}
+        return found
 
     async def _belong(self, visits: list[Visit]) -> Mapping[Visit, bool]:
         found = await self._find(visits)

@@ -209,6 +209,25 @@ class Coaching:
             found |= {each["trainer"], *each["athletes"]}
         return found & set(people)
 
+    async def tied(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those pairs of which the second is met by the first in a session that is not over.
+
+        As in `introduced`: a trainer by whom they invited, whoever has entered by everybody in it.
+        """
+        people = list({each for pair in pairs for each in pair})
+        some = {"$in": people}
+        query: Document = {"state": {"$in": OPEN_STATES}, "$or": [{"trainer": some}, {"athletes": some}]}
+        members: Document = {
+            "trainer": 1,
+            "athletes": {"$setIntersection": ["$athletes", people]},
+            "entered": {"$setIntersection": [{"$ifNull": ["$entered", []]}, people]},
+        }
+        found: set[tuple[str, str]] = set()
+        async for each in self._sessions.find(query, members):
+            seeing, seen = {each["trainer"], *each["athletes"]}, {each["trainer"], *each["entered"]}
+            found |= {pair for pair in pairs if pair[0] in seeing and pair[1] in seen}
+        return found
+
     async def introduced(self, viewer: str, user: str) -> bool:
         """Whether the viewer meets this person in a session that is not over.
 

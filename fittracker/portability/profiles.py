@@ -12,7 +12,7 @@ import msgspec
 from fittracker.errors import Invalid
 from fittracker.mongo import Document
 from fittracker.portability.rows import PreferencesRow, ProfileRow
-from fittracker.preferences import ALWAYS, NOTIFICATIONS, PRIVACY
+from fittracker.preferences import ALWAYS, NOTIFICATIONS, PRIVACY, words
 from fittracker.profile import FIELDS
 from fittracker.users import Users
 
@@ -69,8 +69,8 @@ def _preferences(present: Mapping[str, Any], offered: PreferencesRow | None) -> 
     if offered.quiet_hours and offered.quiet_hours.begin == offered.quiet_hours.end:
         raise Invalid("The quiet hours begin when they end.")
     privacy = gaps(present.get("privacy", {}), offered.privacy)
-    if not PRIVACY.keys() >= privacy.keys():
-        raise Invalid("The preferences hold a field that nobody knows.")
+    if any(field not in PRIVACY or chosen not in words(field) for field, chosen in privacy.items()):
+        raise Invalid("The preferences hold a field or a word that nobody knows.")
     notifications = _notifications(present.get("notifications", {}), offered.notifications)
     return found | ({"privacy": privacy} if privacy else {}) | notifications
 

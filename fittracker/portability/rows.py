@@ -121,7 +121,7 @@ class PreferencesRow(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
     units: Literal["metric", "imperial"] | None = None
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[A-Z]{2})?\Z")] | None = None
     notifications: dict[str, dict[str, bool]] = {}
-    privacy: dict[str, Literal["public", "private"]] = {}
+    privacy: dict[str, Literal["public", "followers", "contacts", "private"]] = {}
     quiet_hours: QuietHoursRow | None = None
 
 

@@ -6,7 +6,16 @@ import pytest
 
 from fittracker.contexts import Contexts
 from fittracker.errors import Invalid, NotFound
-from fittracker.preferences import ALWAYS, CHANNELS, NOTIFICATIONS, PRIVACY, VISIBILITIES, visibility, wants
+from fittracker.preferences import (
+    ALWAYS,
+    CHANNELS,
+    NOTIFICATIONS,
+    PRIVACY,
+    VISIBILITIES,
+    visibility,
+    wants,
+    words,
+)
 from handlers.users import Channels, Notifications, Privacy
 from tests.fittracker.auth.conftest import Settle
 
@@ -19,7 +28,8 @@ def test_while_nothing_was_said_the_defaults_count() -> None:
     assert not wants(NOBODY_SAID, "weekly_summary", "mail")
     assert not wants(NOBODY_SAID, "social", "mail")
     assert visibility(NOBODY_SAID, "profile") == "public"
-    assert {visibility(NOBODY_SAID, field) for field in set(PRIVACY) - {"profile"}} == {"private"}
+    assert visibility(NOBODY_SAID, "presence") == "contacts"
+    assert {visibility(NOBODY_SAID, field) for field in set(PRIVACY) - {"profile", "presence"}} == {"private"}
 
 
 def test_what_was_said_counts_and_nothing_else_changes() -> None:
@@ -50,7 +60,8 @@ def test_the_tables_and_what_rest_takes_agree() -> None:
     """A kind that is added in one place only would never be heard of."""
     assert list(Notifications().fields) == list(NOTIFICATIONS)
     assert list(Privacy().fields) == list(PRIVACY)
-    assert set(PRIVACY.values()) <= set(VISIBILITIES)
+    assert all(chosen in words(field) for field, chosen in PRIVACY.items())
+    assert set(words("profile")) == set(VISIBILITIES)
     assert all(
         list(channels) == list(Channels().fields) == list(CHANNELS) for channels in NOTIFICATIONS.values()
     )

@@ -190,6 +190,7 @@ async def test_a_new_person_sees_what_follows_while_nothing_is_set(api: Api) -> 
         "heart_rate": "private",
         "map": "private",
         "weight": "private",
+        "presence": "contacts",
     }
     assert set(found["notifications"]) == set(NOTIFICATIONS)
     assert found["notifications"]["security"] == {"socket": True, "mail": True, "push": True}

@@ -105,6 +105,7 @@ NAMED: dict[tuple[str, str], Bodies] = {
     ("room.members", "room"): lambda of: [{"room": each} for each in of.rooms],
     # Nobody leaves the room of all their sockets, whoever's it is.
     ("room.leave", "room"): lambda of: [{"room": each} for each in of.rooms if not each.startswith("user:")],
+    ("presence.query", "users"): lambda of: [{"users": [of.owner]}],
     ("hr.watch", "user"): lambda of: [{"user": of.owner}],
     ("hr.unwatch", "user"): lambda of: [{"user": of.owner}],
     ("hr.open", "stream"): lambda of: [{"stream": of.stream}],
@@ -182,6 +183,8 @@ PLAIN = {
 """Fields that name nothing that could be somebody's. Each new one is a decision."""
 OF_ONESELF = {"room.leave", "hr.unwatch"}
 """What only ends something of one's own socket: with the thing of another there is nothing to end."""
+UNSEEN: dict[str, dict[str, Any]] = {"presence.query": {"online": {}}}
+"""What answers instead of refusing: whom one may not know of looks like who is offline."""
 NEW = {("hr.open", "stream")}
 """What nobody has yet is made by naming it."""
 
@@ -291,6 +294,10 @@ async def test_C1_what_is_somebody_elses_is_not_there_for_any_command(
             for body, nothing in zip(bodies, never, strict=True):
                 if name in OF_ONESELF:
                     assert await peer.call(name, **body) == {}, who
+                    continue
+                if name in UNSEEN:
+                    answers = [await peer.call(name, **each) for each in (body, nothing)]
+                    assert answers == [UNSEEN[name], UNSEEN[name]], who
                     continue
                 refusal = await peer.refused(name, **body)
                 assert refusal["code"] == "not_found", (who, body)

@@ -16,7 +16,7 @@ ORIGIN = "https://app.example.org"
 
 @pytest.fixture(scope="module")
 def settings(mongo_url: str, mongo_database: str, redis_url: str) -> Settings:
-    """As in production but for cheap hashes, and for tests that come from one address."""
+    """As in production but for cheap hashes, tests that come from one address, and nobody waited for."""
     return config.settings.load(
         mode="test",
         mongo_url=mongo_url,
@@ -26,6 +26,7 @@ def settings(mongo_url: str, mongo_database: str, redis_url: str) -> Settings:
         allowed_origins=(ORIGIN,),
         public_origin="https://fit.example.org",
         hr_flush_s=0.05,
+        presence_grace_s=0.0,
         ws_sockets_per_user=1_000,
         ws_sockets_per_address=1_000,
     )

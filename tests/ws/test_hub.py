@@ -57,6 +57,10 @@ class Book:
         """As of presence."""
         self.entries.append(("left", room, user))
 
+    def vanished(self, room: str, user: str) -> None:
+        """As of presence."""
+        self.entries.append(("vanished", room, user))
+
 
 @dataclass
 class Stage:
@@ -168,22 +172,34 @@ async def test_a_channel_is_listened_to_while_a_room_has_members_here(stage: Sta
 
 
 async def test_presence_is_told_of_people_and_not_of_sockets(stage: Stage) -> None:
-    """Nor of one's own room, which nobody asks about."""
+    """In each room, one's own included, by which it is known who is online."""
     phone, tablet = stage.end("ada"), stage.end("ada")
     for end in (phone, tablet):
         stage.hub.join(end.connection, "session:s")
         stage.hub.join(end.connection, "session:s")
     stage.hub.leave(phone.connection, "session:s")
-    assert stage.book.entries == [("arrived", "session:s", "ada")]
+    stage.hub.remove(phone.connection)
+    assert stage.book.entries == [("arrived", "user:ada", "ada"), ("arrived", "session:s", "ada")]
+    del stage.book.entries[:]
     stage.hub.remove(tablet.connection)
-    assert stage.book.entries == [("arrived", "session:s", "ada"), ("left", "session:s", "ada")]
+    assert stage.book.entries == [("vanished", "user:ada", "ada"), ("vanished", "session:s", "ada")]
+
+
+async def test_who_leaves_a_room_has_left_and_not_vanished(stage: Stage) -> None:
+    """Nobody waits for them to come back."""
+    end = stage.end("ada")
+    stage.hub.join(end.connection, "session:s")
+    stage.hub.leave(end.connection, "session:s")
+    assert stage.book.entries[-1] == ("left", "session:s", "ada")
 
 
 async def test_somebody_elses_own_room_is_a_room_like_any_other(stage: Stage) -> None:
     """Whether one may be in it is not the hub's business."""
     end = stage.end("ada")
     stage.hub.join(end.connection, own_room("bob"))
-    assert stage.book.entries == [("arrived", "user:bob", "ada")]
+    assert stage.book.entries[-1] == ("arrived", "user:bob", "ada")
+    stage.hub.remove(end.connection)
+    assert ("vanished", "user:bob", "ada") in stage.book.entries
 
 
 async def test_a_connection_is_in_so_many_rooms_and_no_more(stage: Stage) -> None:
