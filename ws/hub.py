@@ -42,6 +42,7 @@ class Attendance(Protocol):
         """The last connection of this person in the room on this worker is gone."""
 
 
+OWN = "user:"
 TELEMETRY = b"t"
 NEWEST = b"n"
 EVENT = b"e"
@@ -214,13 +215,14 @@ class Hub:
         if room is not None:
             if about:
                 room.forget(about)
-            room.send(outgoing, self._loop)
+            room.send(outgoing, self._loop, _deaf(room) or None)
 
     def say(self, name: str, outgoing: Outgoing, absent: Collection[Connection]) -> None:
         """An event of a room's log, to the members on this worker but the absent; see Room.send."""
         room = self.rooms.get(name)
         if room is not None:
-            room.send(outgoing, self._loop, absent)
+            deaf = _deaf(room)
+            room.send(outgoing, self._loop, {*absent, *deaf} if deaf else absent)
 
     def tell(self, name: str) -> None:
         """Let the events that a room was told so far leave now."""
@@ -253,4 +255,14 @@ def _went(room: Room, user: str) -> bool:
 
 def own_room(user: str) -> str:
     """The room of all sockets of one person."""
-    return f"user:{user}"
+    return f"{OWN}{user}"
+
+
+def _deaf(room: Room) -> tuple[Connection, ...]:
+    """Of somebody's own room the sockets with a device token: it is good for its scopes, not for their inbox.
+
+    They are in it all the same, for that is how all sockets of a person are found.
+    """
+    if not room.name.startswith(OWN):
+        return ()
+    return tuple(each for each in room.members if each.identity and each.identity.scopes is not None)

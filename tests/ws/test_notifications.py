@@ -72,3 +72,18 @@ async def test_what_to_read_has_to_be_said_in_one_way(house: House, people: Peop
         for data in ({}, {"ids": ["f" * 24], "all": True}, {"ids": []}, {"all": False}):
             assert (await phone.refused("notify.read", **data))["code"] == "invalid"
         assert (await phone.refused("notify.list", cursor="forged"))["code"] == "bad_request"
+
+
+async def test_A12_a_wearable_hears_nothing_of_the_inbox(house: House, people: People) -> None:
+    """A device token is good for its scopes: whoever finds the strap reads nobody's news."""
+    anna, bert = await people.crowd(2)
+    _, token = await people.device(anna)
+    async with connect(house.url, token) as strap, connect(house.url, anna.token) as phone:
+        await like(people, anna, bert)
+        await phone.event("notification")
+        followed = {"user": bert.id, "name": bert.name, "state": "following"}
+        people.contexts.announcer.tell(f"user:{anna.id}", "social.followed", followed)
+        await phone.event("social.followed")
+        assert await strap.settle() == []
+        assert (await strap.refused("notify.list"))["code"] == "forbidden"
+        assert len(house.realtime.hub.of_user(anna.id)) == 2
