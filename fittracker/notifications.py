@@ -46,8 +46,8 @@ MOST_LOOKED_AFTER: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of an inbox: entries, newest first, with `text` and `people_named`; the next cursor; the whole's
-    unread count at its revision."""
+    """A page of an inbox: entries, newest first, each with its `text`, its `actors` by name, and whether it was
+    `read`; the next cursor; how many are unread in the whole inbox, and its revision before they were counted."""
 
     items: list[Document]
     next_cursor: str | None

@@ -80,8 +80,10 @@ class Pushing:
         later = await self._settle(left, answers)
         done |= {each.id for each in left} - later.keys()
         pause = max((each.pause_s or 0.0 for each in later.values()), default=0.0)
-        if later and await self._deliveries.retry(delivery, sorted(done), pause):
-            return
+        if later:
+            if await self._deliveries.retry(delivery, sorted(done), pause):
+                return
+            log.warning("push_given_up", entry=entry["_id"], browsers=len(later))
         await self._finish(delivery, entry)
 
     async def _message(self, entry: Document) -> Message:

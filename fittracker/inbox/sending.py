@@ -141,8 +141,9 @@ class Sending:
         except Exception:
             # A defect that one shows must keep no other back.
             log.exception("delivery_broken", delivery=delivery["_id"])
-            if not await self._deliveries.retry(delivery, delivery["done"], None):
-                await self._deliveries.done(delivery)
+            with contextlib.suppress(*DATABASE_ERRORS):  # then it is taken again when its lease ends
+                if not await self._deliveries.retry(delivery, delivery["done"], None):
+                    await self._deliveries.done(delivery)
 
     async def _judge(self, delivery: Document) -> None:
         person = await self._users.find_one({"_id": delivery["user"]}, _PERSON)

@@ -134,7 +134,10 @@ class Courier:
         except Invalid:
             return Answer(Outcome.REFUSED, "no acceptable address")
         # Some 0.3 ms of elliptic curves, which sockets need not wait for.
-        body = await asyncio.to_thread(self._encrypt, target, message.payload)
+        try:
+            body = await asyncio.to_thread(self._encrypt, target, message.payload)
+        except ValueError:
+            return Answer(Outcome.REFUSED, "keys that are none")
         headers = {
             "Authorization": self._vapid.authorization(origin),
             "Content-Encoding": "aes128gcm",
