@@ -46,8 +46,10 @@ MOST_LOOKED_AFTER: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of an inbox: entries, newest first, each with its `text`, its `actors` by name, and whether it was
-    `read`; the next cursor; how many are unread in the whole inbox, and its revision before they were counted."""
+    """A page of an inbox, newest first: entries with `text`, `actors` by name, and whether they were `read`.
+
+    `unread`: how many are in the whole inbox, counted at or after its `revision`.
+    """
 
     items: list[Document]
     next_cursor: str | None
