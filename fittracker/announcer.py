@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from fittracker.background import beside
 from fittracker.clock import Clock, rfc3339
 from fittracker.observability import logger
-from fittracker.redis import OUTAGES
+from fittracker.redis import REDIS_ERRORS, is_away
 
 log = logger(__name__)
 
@@ -93,6 +93,7 @@ class Announcer:
                     for channel, payload in some:
                         pipeline.publish(channel, payload)
                     await pipeline.execute()
-            except OUTAGES as error:
+            except REDIS_ERRORS as error:  # whatever it is, what is told next must not be lost with it
                 dropped.inc(len(some))
-                log.warning("announcements_dropped", count=len(some), reason=type(error).__name__)
+                tell = log.warning if is_away(error) else log.error
+                tell("announcements_dropped", count=len(some), reason=type(error).__name__)

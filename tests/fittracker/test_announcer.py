@@ -85,3 +85,25 @@ async def test_the_oldest_go_first_when_too_much_waits(redis: Redis) -> None:
         announcer.tell("post:4", "social.liked", {"count": count})
     assert dropped._value.get() == before + MOST_WAITING // 2
     assert len(announcer._out) == MOST_WAITING // 2 + 1
+
+
+async def test_whatever_redis_refuses_what_is_told_next_is_sent(redis: Redis, redis_url: str) -> None:
+    """One answer that is no outage, such as that of a busy server, does not silence a worker for good."""
+    before = dropped._value.get()
+    await redis.acl_setuser("mute", enabled=True, nopass=True, commands=["+@all", "-publish"], channels=["*"])
+    async with (
+        Redis.from_url(redis_url, username="mute", password="any") as muted,
+        redis.pubsub() as listener,
+    ):
+        await listener.subscribe("room:post:5")
+        await hear_subscription(listener)
+        announcer = Announcer(muted, Clock())
+        async with announcer.running():
+            announcer.tell("post:5", "social.liked", {"count": 1})
+            await announcer.flush()
+            await redis.acl_setuser("mute", commands=["+publish"])
+            announcer.tell("post:5", "social.liked", {"count": 2})
+            heard = await hear(listener, 1)
+    await redis.acl_deluser("mute")
+    assert msgspec.json.decode(heard[0][14:])["data"] == {"count": 2}
+    assert dropped._value.get() == before + 1
