@@ -190,7 +190,7 @@ class Cues:
         await self._keep_time(session["_id"], row, getattr(said, "text", None))
         if not row["said"]:
             await self._cues.update_one({"_id": row["_id"]}, {"$set": {"said": True}})
-            if row["kind"] == "stop":
+            if row["kind"] == "stop" and self._invitations.stops(session["_id"], row["to"]):
                 self._invitations.stop(session, row["_id"], await self._addressed(session["_id"], row["to"]))
         place = confirmed.place
         return Said(

@@ -64,7 +64,7 @@ def open_lessons(ground: Ground) -> Lessons:
     """Put it together. The order of who listens to the state of sessions is the order of what is told."""
     database, clock, coaching, settings = ground.database, ground.clock, ground.coaching, ground.settings
     voice = Voice(database, ground.announcer, clock)
-    invitations = Invitations(ground.notifications, ground.background)
+    invitations = Invitations(ground.notifications, ground.background, clock)
     results = Results(
         database,
         coaching,

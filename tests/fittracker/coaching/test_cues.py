@@ -112,3 +112,23 @@ async def test_what_a_cue_says_is_nowhere_but_in_the_sealed_log(contexts: Contex
     events = await contexts.database.room_events.find({"room": f"session:{session['_id']}"}).to_list()
     assert len(events) == 1
     assert secret not in str(events)
+
+
+async def test_stop_said_again_and_again_reaches_each_inbox_once_in_ten_seconds(
+    contexts: Contexts, settle: Settle, clock: MovingClock
+) -> None:
+    """One command costs up to a thousand inboxes: not as often as it can be sent. The cue itself is said."""
+    session = await a_session(contexts, settle, 2)
+    facts = contexts.database.notification_facts
+
+    async def stop(count: int, **more: Any) -> int:
+        for number in range(count):
+            await cue(contexts, session, "stop", f"{clock.now()} {more} {number}", **more)
+        await contexts.background.idle()
+        return await facts.count_documents({"user": session["athletes"][0], "event": "session.stop"})
+
+    assert await stop(5) == 1
+    assert await said_in(contexts, f"session:{session['_id']}") == 5
+    assert await stop(1, to=session["athletes"][0]) == 2
+    clock.advance(10)
+    assert await stop(2) == 3
