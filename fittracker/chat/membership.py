@@ -16,6 +16,7 @@ from fittracker.redis import OUTAGES
 log = logger(__name__)
 
 _NOBODY: Final = "There is no such member."
+_NOT_YOURS: Final = "Only the owner removes others."
 
 
 class Membership:
@@ -60,8 +61,10 @@ class Membership:
         if user not in group["members"]:
             raise NotFound(_NOBODY)
         if by not in (user, group["owner"]):
-            raise Forbidden("Only the owner removes others.")
-        await self._take_out({"_id": conversation, "kind": "group"}, user, by)
+            raise Forbidden(_NOT_YOURS)
+        # Who hands the group on at this moment removes nobody any more.
+        owned: Document = {} if by == user else {"owner": by}
+        await self._take_out({"_id": conversation, "kind": "group", **owned}, user, by)
 
     async def leave_all(self, user: str) -> None:
         """Somebody is gone for good: out of every group, and whoever they wrote to stays alone."""
@@ -86,6 +89,8 @@ class Membership:
         gone = await self._groups.update_one(
             {**query, "members": user}, [{"$set": {"members": left, "owner": owner}}]
         )
+        if not gone.modified_count and await self._groups.find_one({"_id": query["_id"], "members": user}):
+            raise Forbidden(_NOT_YOURS)
         await self._end(query["_id"], user)
         if gone.modified_count:
             self._tell(query["_id"], user, by, on=False)
