@@ -80,7 +80,7 @@ class Reader(Schema):
 
 
 class ConversationInFull(ConversationInList):
-    """`readers`: how far each member has read; above a hundred members only oneself."""
+    """`readers`: how far each member has read; only oneself above a hundred members, and behind a block."""
 
     readers = fields.List(fields.Nested(Reader), required=True)
 
@@ -129,14 +129,14 @@ async def begin(call: Call) -> dict[str, Any]:
     return await call.contexts.conversations.begin(call.user, body["kind"], body["members"], body["title"])
 
 
-@route("GET", "/conversations", SIGNED_IN, query=ConversationQuery, answer=ConversationPage)
+@route("GET", "/conversations", SIGNED_IN, query=ConversationQuery, answer=ConversationPage, compress=True)
 async def conversations(call: Call) -> dict[str, Any]:
     """The conversations that one belongs to, with what is new in them."""
     found = await call.contexts.chat.overview.page(call.user, call.query["limit"], call.query["cursor"])
     return {"items": [_listed(each) for each in found[0]], "next_cursor": found[1]}
 
 
-@route("GET", "/conversations/{id}", SIGNED_IN, answer=ConversationInFull, raises=(NotFound,))
+@route("GET", "/conversations/{id}", SIGNED_IN, answer=ConversationInFull, raises=(NotFound,), compress=True)
 async def conversation(call: Call) -> dict[str, Any]:
     """One of them, and how far everybody has read."""
     return _listed(await call.contexts.chat.overview.one(call.user, call.path("id")))
@@ -174,6 +174,7 @@ async def remove_member(call: Call) -> None:
     query=MessageQuery,
     answer=MessagePage,
     raises=(NotFound,),
+    compress=True,
 )
 async def messages(call: Call) -> dict[str, Any]:
     """What was said in a conversation, the same in the same order as over the socket."""

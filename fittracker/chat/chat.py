@@ -21,7 +21,6 @@ from fittracker.chat.reactions import Reactions
 from fittracker.chat.text import checked
 from fittracker.clock import Clock
 from fittracker.control import Control
-from fittracker.errors import Forbidden
 from fittracker.mongo import Database
 from fittracker.notifications import Notifications
 from fittracker.roomlog.log import Confirmed, RoomLog
@@ -57,7 +56,7 @@ class Chat:
         self.edits = Edits(log, self.messages, forums, self._mentions, clock)
         self.reactions = Reactions(log, self.messages, announcer)
         self.marks = Marks(database, log, self.messages, forums, announcer, clock)
-        self.overview = Overview(ground.conversations, self.marks)
+        self.overview = Overview(ground.conversations, self.marks, forums)
         self.membership = Membership(database, ground.conversations, ground.control, announcer)
         self.keeping = Keeping(database, log, clock, days=ground.days)
         self.farewell = Farewell(log, self.reactions, self.membership)
@@ -90,8 +89,4 @@ class Chat:
 
     async def heard(self, user: str, room: str) -> bool:
         """Whether what this person does there may be told to the room; NotFound for who is not in it."""
-        try:
-            await self._forums.check_speaks(user, room)
-        except Forbidden:
-            return False
-        return True
+        return await self._forums.heard(user, room)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from fittracker.errors import Invalid, NotFound
+from fittracker.errors import Forbidden, Invalid, NotFound
 
 Check = Callable[[str, str], Awaitable[bool]]
 """`check(subject, user)`: whether that person may; `subject` is what stands behind the colon."""
@@ -40,6 +40,14 @@ class Forums:
         forum, subject = self._find(room)
         if not await forum.speaks(subject, user):
             raise NotFound("There is no such room.")
+
+    async def heard(self, user: str, room: str) -> bool:
+        """Whether what this person does there may be told to the room; NotFound for who is not in it."""
+        try:
+            await self.check_speaks(user, room)
+        except Forbidden:
+            return False
+        return True
 
     async def check_reads(self, user: str, room: str) -> None:
         """NotFound unless this person may read what was said in the room."""

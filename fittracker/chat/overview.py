@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fittracker.chat.conversations import Conversations
+from fittracker.chat.forum import Forums
 from fittracker.chat.marks import Marks
 from fittracker.mongo import Document
 
@@ -16,9 +17,10 @@ MOST_READERS: Final = 100
 class Overview:
     """Conversations with what is new in them; a page costs four queries, however long it is."""
 
-    def __init__(self, conversations: Conversations, marks: Marks) -> None:
+    def __init__(self, conversations: Conversations, marks: Marks, forums: Forums) -> None:
         self._conversations = conversations
         self._marks = marks
+        self._forums = forums
 
     async def page(self, user: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
         """Somebody's conversations, the last used first, each with `read`, `unread` and `last`."""
@@ -27,10 +29,14 @@ class Overview:
         return await self._with_news(user, found, read), following
 
     async def one(self, user: str, conversation: str) -> Document:
-        """One of them, and how far everybody has read it; NotFound where one is no member."""
+        """One of them, and how far everybody has read it; NotFound where one is no member.
+
+        Where one is not heard, such as behind a block, it is not told either how far others have read.
+        """
         found = await self._conversations.get(user, conversation)
         room, members = _room(found), found["members"]
-        read = await self._marks.of_room(room, members if len(members) <= MOST_READERS else [user])
+        shown = len(members) <= MOST_READERS and await self._forums.heard(user, room)
+        read = await self._marks.of_room(room, members if shown else [user])
         (whole,) = await self._with_news(user, [found], {room: read[user]})
         return {**whole, "readers": [{"user": who, "seq": seq} for who, seq in read.items()]}
 

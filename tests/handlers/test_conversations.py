@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from fittracker.caller import SYSTEM
 from fittracker.chat.conversations import MOST_AN_HOUR
 from tests.handlers.api import Api, Person
 
@@ -155,6 +156,18 @@ async def test_the_list_tells_what_is_new_and_what_was_said_last(api: Api) -> No
         bert.id: last.place.seq - 1,
         cleo.id: 0,
     }
+
+
+async def test_behind_a_block_nobody_sees_how_far_the_other_reads(api: Api) -> None:
+    """Neither live nor by asking, whoever of the two has blocked the other."""
+    anna, bert = await api.person(), await api.person("Bert")
+    made = await begin(anna, bert)
+    (said,) = await say(api, anna, made["id"], "a")
+    await api.contexts.blocks.add(anna.id, bert.id, SYSTEM)
+    await api.contexts.chat.marks.read(bert.id, f"chat:{made['id']}", said.place.seq)
+    for person, seq in ((anna, 0), (bert, said.place.seq)):
+        whole = (await person.get(f"{BEGIN}/{made['id']}")).data
+        assert whole["readers"] == [{"user": person.id, "seq": seq}]
 
 
 async def test_the_list_has_pages(api: Api) -> None:
