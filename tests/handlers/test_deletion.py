@@ -153,6 +153,7 @@ async def test_after_thirty_days_nothing_is_left_anywhere(api: Api) -> None:
     assert await undo(api, token) == 422
     await api.contexts.ownership.erasure.work()
     assert await traces(api, anna.id) == []
+    await counters_agree(api)
     assert await api.mail_to(anna.email, "Your account was deleted")
     redis = api.contexts.redis
     keys = [key async for key in redis.scan_iter(match=f"*{anna.id}*")]
@@ -185,6 +186,42 @@ async def fill(api: Api, person: Person, trainer: Person, other: Person) -> None
     await done(person, f"/users/me/import/{taken.data['id']}")
     await trainer.post("/sessions", {"title": "Hills", "capacity": 3, "athletes": [person.id]})
     await talk(api, person, trainer)
+    await meet(api, person, trainer)
+
+
+async def meet(api: Api, person: Person, other: Person) -> None:
+    """They follow each other, post, like and comment, and compete in what both have made."""
+    arena = api.contexts.arena
+    for one, two in ((person, other), (other, person)):
+        await one.post(f"/users/{two.id}/follow")
+        post = (await two.post("/posts", {"text": "A run.", "visibility": "public"})).data["id"]
+        for each in (one, two):
+            await each.post(f"/posts/{post}/like")
+            await each.post(f"/posts/{post}/comments", {"text": "Well done!"})
+        now = api.clock.utc()
+        span = {"starts_at": now - timedelta(hours=1), "ends_at": now + timedelta(days=3)}
+        what = {"title": "Push-ups", "about": "", "metric": "custom", "unit": "", "goal": None}
+        made = await arena.challenges.create(one.id, **what, **span, visibility="private", invite=[two.id])
+        for each in (one, two):
+            await arena.join(each.id, made["_id"])
+            await arena.progress.report(each.id, made["_id"], 2.5, each.id)
+
+
+async def counters_agree(api: Api) -> None:
+    """What is counted of likes, comments, followers and participants is what is there."""
+    database = api.contexts.database
+    async for post in database.posts.find():
+        of_post = {"post": post["_id"]}
+        assert post["likes"] == await database.post_likes.count_documents(of_post)
+        there = {**of_post, "deleted_at": None}
+        assert post["comments"] == await database.post_comments.count_documents(there)
+    async for count in database.follow_counts.find():
+        for side, field in (("followers", "other"), ("following", "user")):
+            rows = {field: count["_id"], "state": "following"}
+            assert count.get(side, 0) == await database.follows.count_documents(rows)
+    async for challenge in database.challenges.find({"state": "open"}):
+        rows = {"challenge": challenge["_id"], "left_at": None}
+        assert challenge["participants"] == await database.challenge_members.count_documents(rows)
 
 
 async def talk(api: Api, person: Person, other: Person) -> None:
@@ -252,6 +289,7 @@ async def test_an_erasure_that_is_interrupted_goes_on(api: Api, monkeypatch: Any
             api.clock.advance(jobs.LEASE_S + 1)
     assert workers > 10
     assert await traces(api, dying.id) == []
+    await counters_agree(api)
     query = {"target": dying.id, "event": "account.deleted"}
     assert await api.contexts.database.audit.count_documents(query) == 1
 

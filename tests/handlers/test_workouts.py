@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from fittracker.clock import rfc3339
 from fittracker.control import Control
-from fittracker.stream import Stream
+from fittracker.stream import Sample, Stream
 from fittracker.telemetry import Telemetry
 from tests.handlers.api import Api, Person
 
@@ -48,7 +48,7 @@ async def run_of(api: Api, person: Person, seconds: int = 120) -> tuple[dict[str
     began = contexts.clock.now_ms() // 60_000 * 60_000 - seconds * 1000
     for second in range(seconds):
         bpm = 100 if second < seconds // 2 else 140
-        telemetry.accept(stream, second + 1, began + second * 1000, bpm, [600.0], None)
+        telemetry.accept(stream, [Sample(second + 1, began + second * 1000, bpm, [600.0])])
     await telemetry.store(stream)
     workout = await contexts.workouts.finish(stream.id, person.id)
     assert workout is not None
