@@ -55,12 +55,14 @@ class Talker:
         self._asked: dict[int, tuple[str, Any]] = {}
         self._numbers = 0
         self._heard = 0.0
-        self._starts: list[int] = []
+        self._known: dict[int, str] = {}
+        """What was heard or read, by number."""
         self._owed: int | None = None
-        """Which gap was the first since the history was read the last time."""
+        """The last number before the first gap since the history was read: behind it something may be new."""
         self._reading = False
         self._page: list[Said] = []
-        self._gaps = 0
+        self._start = 0
+        self._gaps = self.pages = 0
 
     # -- life ----------------------------------------------------------------------------------------
 
@@ -118,12 +120,11 @@ class Talker:
         self._ask("chat.send", {"text": key, "client_id": self.unanswered[key]}, key)
 
     def _read_again(self) -> None:
-        """What may have changed since the last time: all since two spans before the first gap."""
+        """What may have changed since the last time."""
         if not self._reading and self._owed is not None:
             self._reading = True
-            above = self._starts[max(self._owed - 2, 0)]
             self._page = []
-            self._ask("chat.history", {"limit": PAGE}, (above, self._gaps))
+            self._ask("chat.history", {"limit": PAGE}, self._gaps)
 
     def _later(self, ms: int, again: Callable[[], None]) -> None:
         socket = self._socket
@@ -156,7 +157,7 @@ class Talker:
                 self.room.acknowledged.append(Said(about, data["epoch"], data["seq"]))
                 self.unanswered.pop(about, None)
             case "chat.history":
-                self._paged(*about, data)
+                self._paged(about, data)
 
     def _refused(self, frame: Frame) -> None:
         error = frame["error"]
@@ -196,27 +197,36 @@ class Talker:
 
     def _hear(self, event: Frame) -> None:
         self.at = (event["epoch"], event["seq"])
+        self._known[event["seq"]] = event["data"]["text"]
         self.ear.steps.append(Said(event["data"]["text"], event["epoch"], event["seq"]))
 
     def _gap(self, epoch: str, seq: int) -> None:
+        if self.at is None:
+            self._start = seq
+        elif self._owed is None:
+            self._owed = self.at[1]
         self.at = (epoch, seq)
-        if self.ear.steps and self._owed is None:
-            self._owed = len(self._starts)
         self.ear.steps.append(Gap(epoch, seq))
-        self._starts.append(seq)
         self._gaps += 1
         self._read_again()
 
-    def _paged(self, above: int, gaps: int, data: Frame) -> None:
+    def _paged(self, gaps: int, data: Frame) -> None:
+        """Older ones are read until they lie before the gap, and a page holds nothing new."""
+        assert self._owed is not None
+        self.pages += 1
         messages = [Said(each["text"], each["epoch"], each["seq"]) for each in data["messages"]]
-        self._page = [each for each in messages if each.seq > above] + self._page
-        if data["more"] and messages[0].seq > above:
-            before = messages[0].seq
-            self._ask("chat.history", {"limit": PAGE, "before": before}, (above, gaps))
+        fresh = any(self._known.get(each.seq) != each.key for each in messages if each.seq > self._start)
+        self._page = messages + self._page
+        oldest = messages[0].seq if messages else 0
+        if data["more"] and (fresh or oldest > self._owed):
+            self._ask("chat.history", {"limit": PAGE, "before": oldest}, gaps)
             return
         self._reading = False
-        if gaps == self._gaps:
-            self._owed = None
-            self.ear.steps.append(Read(above, tuple(self._page)))
-        else:
+        if gaps != self._gaps:
             self._read_again()  # there was another gap meanwhile
+            return
+        above = max(oldest - 1 if data["more"] else 0, self._start)
+        read = tuple(each for each in self._page if each.seq > above)
+        self._known.update({each.seq: each.key for each in read})
+        self._owed = None
+        self.ear.steps.append(Read(above, read))

@@ -68,7 +68,7 @@ class Stage:
         await until(lambda: self.acknowledged >= goal, f"{more} more messages are acknowledged")
 
 
-async def until(true: Callable[[], Any], what: str, seconds: float = 120.0) -> None:
+async def until(true: Callable[[], Any], what: str, seconds: float = 180.0) -> None:
     """Wait for it."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -224,7 +224,7 @@ def _ids(stage: Stage) -> dict[str, dict[str, str]]:
     }
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_nothing_acknowledged_is_lost_doubled_or_swapped(stage: Stage) -> None:
     """Whatever breaks; and whoever missed something was told so."""
     await _fill(stage)
@@ -245,7 +245,8 @@ async def test_nothing_acknowledged_is_lost_doubled_or_swapped(stage: Stage) -> 
     print(
         f"{stage.acknowledged} acknowledged, faults {broken_s:.1f} s, settled {settled_s:.1f} s;",
         f"comings {sum(each.comings for each in stage.talkers)},",
-        f"recovered {sum(each.recoveries for each in stage.talkers)};",
+        f"recovered {sum(each.recoveries for each in stage.talkers)},",
+        f"pages {sum(each.pages for each in stage.talkers)};",
         f"refusals {dict(refusals)}, cuts {stage.to_workers.cuts} {stage.to_valkey.cuts}",
     )
     assert [fault for room in stage.rooms for fault in faults(room)] == []
