@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from redis.asyncio import Connection, Redis, SSLConnection
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -28,6 +28,8 @@ USELESS = (OutOfMemoryError, ReadOnlyError, MasterDownError)
 USELESS_WORDS = ("MISCONF", "NOREPLICAS")
 """How answers begin that redis-py has no class for: its disk is full, or it has too few replicas."""
 
+MOST_CONNECTIONS: Final = 50
+"""Of one client; a worker has a few."""
 CONTROL_CHANNEL = "control"
 """Every worker listens here: revoked sessions, taken streams, ended grants."""
 
@@ -135,17 +137,21 @@ async def open_redis(url: str, *, text: bool = True) -> AsyncIterator[Redis]:
     """
     # Made once: each new connection would read the version of redis-py from its files, which takes 0.5 ms.
     driver = DriverInfo()
-    client = Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
         decode_responses=text,
         socket_timeout=5,
         socket_connect_timeout=5,
+        # Thousands may ask in the same moment: they wait for each other. redis-py's other pool would refuse
+        # the 101st, which looks like a Redis that is away.
+        max_connections=MOST_CONNECTIONS,
+        timeout=5,
         # Once, for a pooled connection that a restart of Redis left behind; redis-py's default is ten times.
         retry=Retry(NoBackoff(), 1),
         driver_info=driver,
     )
-    pool = client.connection_pool
     pool.connection_class = _KINDS[pool.connection_class]
+    client = Redis.from_pool(pool)
     try:
         yield client
     finally:

@@ -27,6 +27,8 @@ TRIES: Final = 5
 PAUSE_S: Final = 0.1
 """What is missing may be on its way to MongoDB: it is looked for a few times."""
 LONGEST_PAUSE_S: Final = 2.0
+AT_ONCE: Final = 500
+"""So many rooms are looked at in one go."""
 
 MOST_BYTES: Final = 524_288
 """An answer with more than that would count as unread, and close the connection as too slow."""
@@ -179,15 +181,17 @@ class Readers:
         pause = PAUSE_S
         try:
             while self._doubted:
-                room = self._doubted.pop()
-                try:
-                    await self._look_at(room)
-                    pause = PAUSE_S
-                except OUTAGES as error:
-                    self._doubted.add(room)
-                    log.warning("room_not_looked_at", rooms=len(self._doubted), reason=type(error).__name__)
+                rooms = [self._doubted.pop() for _ in range(min(len(self._doubted), AT_ONCE))]
+                looks = await asyncio.gather(*map(self._look_at, rooms), return_exceptions=True)
+                failed = {room: error for room, error in zip(rooms, looks, strict=True) if error is not None}
+                self._doubted.update(failed)
+                if failed:
+                    reason = type(next(iter(failed.values()))).__name__
+                    log.warning("room_not_looked_at", rooms=len(self._doubted), reason=reason)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_S)
+                else:
+                    pause = PAUSE_S
         finally:
             self._looking = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Recovery:
         self._window = window
         self._archive = archive
         self._beginning: Herd[str, Place] = Herd(self._begin_all)
+        self._looking: Herd[str, Place] = Herd(self._look_all)
         self._recovering: Herd[tuple[str, Place], Recovered] = Herd(self._recover_all)
 
     # -- beginning anew ------------------------------------------------------------------------------
@@ -49,7 +51,7 @@ class Recovery:
         return await self._beginning.ask(room)
 
     async def _begin_all(self, rooms: list[str]) -> Mapping[str, Place]:
-        return {room: await self.begin(room) for room in rooms}
+        return dict(zip(rooms, await asyncio.gather(*map(self.begin, rooms)), strict=True))
 
     async def begin(self, room: str, *, instead_of: str = "") -> Place:
         """The same; `instead_of`: an epoch that shall not go on."""
@@ -64,8 +66,14 @@ class Recovery:
     # -- reading -------------------------------------------------------------------------------------
 
     async def head(self, room: str) -> Place:
-        """The newest place of a room, over all workers."""
-        return await self._window.head(room) or await self._beginning.ask(room)
+        """The newest place of a room, over all workers. Many who ask at once are answered by one look."""
+        return await self._looking.ask(room)
+
+    async def _look_all(self, rooms: list[str]) -> Mapping[str, Place]:
+        heads = await self._window.heads(rooms)
+        lost = [room for room, place in heads.items() if place is None]
+        begun = dict(zip(lost, await asyncio.gather(*map(self._beginning.ask, lost)), strict=True))
+        return {room: place or begun[room] for room, place in heads.items()}
 
     async def recover(self, room: str, after: Place) -> Recovered:
         """What was said after a place, up to the newest. Many who ask at once are answered by one look."""
@@ -75,17 +83,22 @@ class Recovery:
         by_room: dict[str, list[Place]] = {}
         for room, after in asked:
             by_room.setdefault(room, []).append(after)
-        found: dict[tuple[str, Place], Recovered] = {}
-        for room, places in by_room.items():
-            head = await self.head(room)
-            # Only places of this epoch can be gone on from, and none that lies ahead.
-            good = [each for each in places if each.epoch == head.epoch and each.seq <= head.seq]
-            known = await self._since(room, head, [each.seq for each in good])
-            for each in places:
-                missed = head.seq - each.seq
-                told = each in good and len(known) >= missed
-                entries = known[len(known) - missed :] if told else None
-                found[room, each] = Recovered(head, entries)
+        heads = await self._look_all(list(by_room))
+        reads = (self._recover_room(heads[room], room, places) for room, places in by_room.items())
+        return {key: found for each in await asyncio.gather(*reads) for key, found in each.items()}
+
+    async def _recover_room(
+        self, head: Place, room: str, places: list[Place]
+    ) -> dict[tuple[str, Place], Recovered]:
+        # Only places of this epoch can be gone on from, and none that lies ahead.
+        good = [each for each in places if each.epoch == head.epoch and each.seq <= head.seq]
+        known = await self._since(room, head, [each.seq for each in good])
+        found = {}
+        for each in places:
+            missed = head.seq - each.seq
+            told = each in good and len(known) >= missed
+            entries = known[len(known) - missed :] if told else None
+            found[room, each] = Recovered(head, entries)
         return found
 
     async def _since(self, room: str, head: Place, numbers: Sequence[int]) -> list[Entry]:

@@ -96,11 +96,15 @@ class Window:
         """Its place went to another event: it needs a new one."""
         await self._redis.delete(client_key(said))
 
-    async def head(self, room: str) -> Place | None:
-        """The room's epoch and newest number; None where this Redis does not know."""
-        (answer,) = await self._scripts.run([Run("head", (state_key(room),), ())])
-        _check(answer)
-        return Place(answer[0].decode(), int(answer[1])) if answer else None
+    async def heads(self, rooms: Sequence[str]) -> dict[str, Place | None]:
+        """The epoch and the newest number of each room; None where this Redis does not know."""
+        answers = await self._scripts.run([Run("head", (state_key(room),), ()) for room in rooms])
+        for answer in answers:
+            _check(answer)
+        return {
+            room: Place(answer[0].decode(), int(answer[1])) if answer else None
+            for room, answer in zip(rooms, answers, strict=True)
+        }
 
     async def begin(self, room: str, epoch: str, floor: int, *, instead_of: str = "") -> Place:
         """A new epoch from `floor` on, unless somebody was quicker; what holds now.

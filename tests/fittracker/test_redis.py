@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -42,3 +44,11 @@ async def test_a_transport_that_was_closed_a_moment_ago_is_an_absence(
         connection = client.connection_pool.make_connection()
         with pytest.raises(RedisConnectionError):
             await connection.send_command("PING")
+
+
+async def test_many_who_ask_in_the_same_moment_wait_for_each_other(redis_url: str) -> None:
+    """More than there are connections; none of them is told that Redis is away."""
+    async with open_redis(redis_url) as client:
+        answers = await asyncio.gather(*(client.echo(str(number)) for number in range(400)))
+        assert answers == [str(number) for number in range(400)]
+        assert int((await client.info("clients"))["connected_clients"]) < 200

@@ -304,6 +304,31 @@ async def test_many_who_come_first_wait_for_all_scripts(open_log: Open, room: st
             return await load()
 
         fresh._window._scripts._load = counted
-        heads = await asyncio.gather(*(fresh._window.head(f"{room}-{number}") for number in range(20)))
-        assert heads == [None] * 20
+        heads = await asyncio.gather(*(fresh._window.heads([f"{room}-{number}"]) for number in range(20)))
+        assert [place for each in heads for place in each.values()] == [None] * 20
         assert loads == 1
+
+
+async def test_a_thousand_rooms_at_once_are_a_few_questions(
+    log: RoomLog, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart everybody comes back to a room of their own: Redis is asked for all together."""
+    rooms = [f"{room}-{number}" for number in range(1_000)]
+    first = await asyncio.gather(*map(log.head, rooms))
+    assert {place.seq for place in first} == {0}
+    asked = 0
+    heads = log._window.heads
+
+    async def counted(some: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await heads(some)
+
+    monkeypatch.setattr(log._window, "heads", counted)
+    again = await asyncio.gather(*map(log.head, rooms))
+    found = await asyncio.gather(
+        *(log.recover(name, place) for name, place in zip(rooms, again, strict=True))
+    )
+    assert again == first
+    assert [each.entries for each in found] == [[]] * 1_000
+    assert asked <= 4
