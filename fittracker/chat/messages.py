@@ -90,6 +90,9 @@ class Messages:
 
     async def page(self, user: str, room: str, before: int | None, limit: int) -> Page:
         """The newest messages with lower numbers, in order; fewer than asked for where they are long."""
+        if before is None:
+            # Who has just come in was told a place: whatever lies up to there must be in the page.
+            await self._log.landed(room)
         found = await self._log.archive.page(room, SAID, before, limit + 1)
         messages = [shown(each, user) for each in found[-limit:]]
         fitting = _fitting(messages)

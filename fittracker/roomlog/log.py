@@ -14,12 +14,12 @@ from redis.exceptions import RedisError
 from fittracker.background import beside, end
 from fittracker.clock import Clock
 from fittracker.errors import Failure, Unavailable
-from fittracker.mongo import DATABASE_ERRORS
 from fittracker.observability import logger
 from fittracker.roomlog.amendments import Amendments
 from fittracker.roomlog.archive import Archive
 from fittracker.roomlog.record import Confirmed, Entry, Place, record
 from fittracker.roomlog.recovery import Recovered, Recovery
+from fittracker.roomlog.sweeper import NO_EPOCH, TROUBLE, Sweeper
 from fittracker.roomlog.window import UNKNOWN, Placed, Said, Unplaced, Window
 
 __all__ = ["Confirmed", "Recovered", "RoomLog"]
@@ -32,14 +32,9 @@ TRIES: Final = 5
 RETRY_S: Final = (0.05, 2.0)
 SWEEP_S: Final = 2.0
 OVERDUE_MS: Final = 5_000
-TROUBLE: Final = (*DATABASE_ERRORS, RedisError)
-"""MongoDB or Redis is away, between two masters, out of space: nothing of it is a defect of ours."""
-NO_EPOCH: Final = "-"
-"""Stands for the epoch of a number that nobody must go on from."""
 
 said = Counter("fittracker_log_events", "Durable events that were confirmed to their sender")
 unstored = Gauge("fittracker_log_waiting", "Durable events of this worker that wait for MongoDB")
-swept = Counter("fittracker_log_swept", "Durable events that another worker had left behind")
 
 
 @dataclass(slots=True, eq=False)
@@ -64,8 +59,7 @@ class RoomLog:
         self._resolving: set[asyncio.Task[None]] = set()
         self._placed: list[tuple[_Waiting, Placed]] = []
         self._landed = asyncio.Event()
-        self._owed: dict[str, dict[int, str]] = {}
-        """Numbers that are stored, with their epochs, of which Redis has not heard yet."""
+        self._sweeper = Sweeper(window, archive, self._recovery)
 
     # -- saying --------------------------------------------------------------------------------------
 
@@ -106,7 +100,7 @@ class RoomLog:
                 async with asyncio.timeout(PATIENCE_S):
                     while self._placed:
                         await self._store_some()
-                    await self._settle_with_redis()
+                    await self._sweeper.settle()
             for waiting in tuple(self._unsettled):
                 self._refuse(waiting, _unknown())
 
@@ -218,7 +212,7 @@ class RoomLog:
         """They were sent before: confirmed once they are stored, by whoever had them."""
         missing = await self._confirm(some)
         for room in {each.said.room for each in missing}:
-            await self._sweep_room(room)
+            await self._sweeper.sweep_room(room)
         missing = await self._confirm(missing)
         if not missing:
             return []
@@ -263,14 +257,14 @@ class RoomLog:
             event, room, place = one.said.record.id, one.said.room, placed.place
             if event not in astray:
                 self._settle(one, Confirmed(event, place, placed.at_ms))
-                self._owe(room, place)
+                self._sweeper.owe(room, place)
             elif (elsewhere := astray[event]) is not None:
                 # Sent twice over a loss of memory, and both were told. The first one counts.
                 self._settle(one, elsewhere)
-                self._owe(room, Place(NO_EPOCH, place.seq))
+                self._sweeper.owe(room, Place(NO_EPOCH, place.seq))
             else:
                 taken.append((one, placed))
-        await self._settle_with_redis()
+        await self._sweeper.settle()
         for one, placed in taken:
             await self._replace(one, placed)
 
@@ -286,29 +280,6 @@ class RoomLog:
         else:
             self._send([waiting])
 
-    def _owe(self, room: str, place: Place) -> None:
-        self._owed.setdefault(room, {})[place.seq] = place.epoch
-
-    async def _settle_with_redis(self) -> None:
-        """Tell Redis what is stored. Where a room has begun anew meanwhile, it has to do so once more.
-
-        For what was stored late belongs to an order that others have left already: they must read again.
-        """
-        owed, self._owed = self._owed, {}
-        if not owed:
-            return
-        try:
-            present = await self._window.archived({room: list(numbers) for room, numbers in owed.items()})
-            for room, epoch in present.items():
-                if set(owed[room].values()) != {epoch}:
-                    await self._recovery.begin(room, instead_of=epoch)
-                del owed[room]
-        except TROUBLE as error:
-            log.warning("log_not_settled", rooms=len(owed), reason=type(error).__name__)
-        finally:
-            for room, numbers in owed.items():
-                self._owed[room] = {**numbers, **self._owed.get(room, {})}
-
     # -- what dead workers left ------------------------------------------------------------------------
 
     async def _sweep(self) -> None:
@@ -323,38 +294,17 @@ class RoomLog:
 
     async def sweep(self, *, older_than_ms: int = OVERDUE_MS) -> int:
         """Store what was placed in Redis so long ago and never came to MongoDB; how many events."""
-        await self._settle_with_redis()
-        before_ms = self._clock.now_ms() - older_than_ms
-        count = 0
-        for room in await self._window.overdue(before_ms, 100):
-            try:
-                count += await self._sweep_room(room, before_ms)
-            except TROUBLE:
-                raise
-            except Exception:
-                # One that cannot be read (its key is gone) must not keep the others waiting.
-                log.exception("log_room_not_swept", room=room)
-        return count
+        return await self._sweeper.sweep(self._clock.now_ms() - older_than_ms)
 
-    async def _sweep_room(self, room: str, before_ms: int | None = None) -> int:
-        """Store what of a room waits, of before then: the others are on their way."""
-        waiting, vanished = await self._window.pending(room)
-        younger = [each.record.at_ms for each in waiting if before_ms and each.record.at_ms > before_ms]
-        entries = [each for each in waiting if not before_ms or each.record.at_ms <= before_ms]
-        astray = await self.archive.store([(room, each) for each in entries]) if entries else {}
-        for entry in entries:
-            place = entry.place
-            self._owe(room, Place(NO_EPOCH, place.seq) if entry.record.id in astray else place)
-        swept.inc(len(entries) - len(astray))
-        if astray:
-            log.warning("log_swept_astray", room=room, count=len(astray))
-        if vanished:
-            log.error("log_window_lost", room=room, count=len(vanished))
-            await self._window.archived({room: vanished})
-        await self._settle_with_redis()
-        if younger:
-            await self._window.waits_since(room, min(younger))
-        return len(entries)
+    async def landed(self, room: str) -> None:
+        """Wait until all that has its place in a room is stored: what lies up to its head can be read then.
+
+        Many who ask at once are answered by one look. Where Redis is away nobody can tell what is on its way.
+        """
+        try:
+            await self._sweeper.land(room)
+        except RedisError as error:
+            log.warning("log_not_landed", room=room, reason=type(error).__name__)
 
     # -- reading -------------------------------------------------------------------------------------
 

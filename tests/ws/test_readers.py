@@ -12,9 +12,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from fittracker.chat.message import ChatMessage
 from fittracker.roomlog.log import Confirmed
-from fittracker.roomlog.record import Place
-from fittracker.roomlog.window import window_key
+from fittracker.roomlog.record import Place, record
+from fittracker.roomlog.window import Said, window_key
 from tests.house import House
 from tests.peer import JSON, MSGPACK, Peer, connect
 from tests.people import People, Person
@@ -356,3 +357,20 @@ async def test_who_could_not_come_in_hears_nothing(
         assert (await peer.refused("room.join", room=room))["code"] == "unavailable"
         await say(house, room, "heard")  # who was inside stays inside
         await hears(peer, "heard")
+
+
+async def test_what_is_on_its_way_into_mongodb_is_in_the_history(
+    house: House, trainer: Person, room: str
+) -> None:
+    """Who comes in is told a place behind it, and would hear of it from nobody else."""
+    log = house.realtime.contexts.room_log
+    await log.head(room)
+    one = record(
+        room, "chat.message", ChatMessage(trainer.id, "Anna", "hi"), by=trainer.id, client_id="1", at_ms=1_000
+    )
+    await log._window.append([Said(room, one)])
+    async with connect(house.url, trainer.token) as peer:
+        joined = await peer.call("room.join", room=room)
+        assert joined["seq"] == 1
+        (message,) = (await peer.call("chat.history", room=room))["messages"]
+        assert (message["seq"], message["text"]) == (1, "hi")

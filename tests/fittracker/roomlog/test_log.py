@@ -175,7 +175,7 @@ async def test_what_is_stored_too_late_makes_everybody_read_again(
     await redis.flushall()
     renewed = await log.head(room)
     await log.archive.store([(room, Entry(placed.place, late.record))])
-    log._owed[room] = {placed.place.seq: placed.place.epoch}
+    log._sweeper.owe(room, placed.place)
     await log.sweep()
     head = await log.head(room)
     assert head.epoch not in {renewed.epoch, placed.place.epoch}

@@ -332,3 +332,27 @@ async def test_a_thousand_rooms_at_once_are_a_few_questions(
     assert again == first
     assert [each.entries for each in found] == [[]] * 1_000
     assert asked <= 4
+
+
+async def test_what_has_its_place_can_be_waited_for(log: RoomLog, room: str, window: Window) -> None:
+    """Who has come in knows how far the room is, reads the history, and must not miss what is on its way."""
+    head = await log.head(room)
+    place = await placed(window, room, word(room, "on its way"))
+    assert await stored(log, room) == []
+    await asyncio.gather(*(log.landed(room) for _ in range(100)))
+    assert await stored(log, room) == ["on its way"]
+    assert await log.head(room) == Place(head.epoch, place.seq)
+    await log.landed(room)  # nothing waits
+
+
+async def test_nobody_waits_for_a_redis_that_is_away(log: RoomLog, room: str, refusing: Redis) -> None:
+    """What is stored can be read all the same."""
+    await say(log, room, "before")
+    await refusing.config_set("min-replicas-to-write", 1)
+    await log.landed(room)
+    log._window.pending = _away  # type: ignore[method-assign]
+    await log.landed(room)
+
+
+async def _away(_room: str) -> Any:
+    raise RedisConnectionError("away")
