@@ -56,7 +56,7 @@ class Chat:
         self.edits = Edits(log, self.messages, forums, self._mentions, clock)
         self.reactions = Reactions(log, self.messages, announcer)
         self.marks = Marks(database, log, self.messages, forums, announcer, clock)
-        self.overview = Overview(ground.conversations, self.marks, forums)
+        self.overview = Overview(database, ground.conversations, self.marks, forums)
         self.membership = Membership(database, ground.conversations, ground.control, announcer)
         self.keeping = Keeping(database, log, clock, days=ground.days)
         self.farewell = Farewell(log, self.reactions, self.membership)

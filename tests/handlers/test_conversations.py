@@ -151,6 +151,9 @@ async def test_the_list_tells_what_is_new_and_what_was_said_last(api: Api) -> No
     assert (marked.unread, news) == (1, True)
     assert await listed(bert) == [("One", 1, "d"), ("Two", 0, "c")]
     whole = (await cleo.get(f"{BEGIN}/{one['id']}")).data
+    assert [each["name"] for each in whole["people"]] == ["Anna", "Bert", "Cleo"]
+    items = (await bert.get(BEGIN)).data["items"]
+    assert [each["people"] for each in items] == [whole["people"]] * 2
     assert {each["user"]: each["seq"] for each in whole["readers"]} == {
         anna.id: 0,
         bert.id: last.place.seq - 1,

@@ -81,7 +81,7 @@ async def test_many_who_speak_at_once_share_looks_and_writes(
     assert sum(tally.values()) <= 15, tally
 
 
-async def test_a_list_of_conversations_costs_four_queries(
+async def test_a_list_of_conversations_costs_five_queries(
     house: House, people: People, database: Database
 ) -> None:
     """However many there are, with something new in each; none of them looks through a whole room."""
@@ -97,5 +97,5 @@ async def test_a_list_of_conversations_costs_four_queries(
         parts = {"ns": {"$regex": "room_events$"}, "op": "command"}
         looked = [each["docsExamined"] async for each in database.system.profile.find(parts)]
     assert [(each["unread"], each["last"].text) for each in found] == [(5, "e")] * 20
-    assert sum(tally.values()) == 4, tally
+    assert sum(tally.values()) == 5, tally
     assert sorted(looked) == [0, 20]

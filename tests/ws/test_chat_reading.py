@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import ClientSession
 
+from config.settings import Settings
 from fittracker.caller import SYSTEM
 from fittracker.chat.marks import MOST_UNREAD
-from tests.house import House
+from tests.house import House, open_house
 from tests.peer import MSGPACK, Frame, Peer, connect
 from tests.people import People, Person
 from tests.ws.talk import a_group, read, say
@@ -198,6 +199,25 @@ async def test_whoever_is_removed_hears_nothing_more(house: House, people: Peopl
         assert (added["room"], added["data"]["by"]) == (f"user:{dora.id}", anna.id)
         await new.call("room.join", room=room)
         assert [each["text"] for each in await read(new, room)] == ["Without him."]
+
+
+async def test_whoever_is_removed_is_out_on_every_worker(
+    house: House, people: People, settings: Settings
+) -> None:
+    """Their sockets are on one worker, the owner speaks through another."""
+    (anna, bert, _), room = await a_group(people)
+    async with (
+        open_house(settings) as there,
+        connect(house.url, anna.token) as owner,
+        connect(there.url, bert.token) as out,
+    ):
+        await out.call("room.join", room=room)
+        await say(owner, room, "With him.")
+        await out.expect("chat.message", text="With him.")
+        await people.contexts.chat.membership.remove(anna.id, room.removeprefix("chat:"), bert.id)
+        await until(lambda: room not in there.connection(bert.id).rooms)
+        await say(owner, room, "Without him.")
+        assert [each["type"] for each in await out.settle() if each["type"] == "chat.message"] == []
 
 
 async def until(true: Any) -> None:
