@@ -8,7 +8,7 @@ from aiohttp import web
 
 from config.settings import Settings
 from fittracker.clock import Clock
-from fittracker.contexts import open_contexts
+from fittracker.opening import open_contexts
 from fittracker.telemetry import Telemetry
 from handlers.console_storage import ConsoleStorage
 from handlers.dev import ROUTES as DEV

@@ -17,7 +17,8 @@ from fittracker.auth.founding import Founding
 from fittracker.auth.passwords import Passwords
 from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
-from fittracker.contexts import Contexts, open_contexts
+from fittracker.contexts import Contexts
+from fittracker.opening import open_contexts
 
 # Born in 1990, so zones and limits are known.
 PROFILE: dict[str, Any] = {"sex": "female", "birth_date": "1990-01-01", "weight_kg": 62.0, "resting_hr": 52}

@@ -11,10 +11,11 @@ import pytest
 from config.settings import Settings
 from fittracker.blocks import Blocks
 from fittracker.caller import SYSTEM
-from fittracker.contexts import Contexts, open_contexts
+from fittracker.contexts import Contexts
 from fittracker.errors import NotFound
 from fittracker.ids import new_id
 from fittracker.inbox.folding import TRIM_EVERY
+from fittracker.opening import open_contexts
 from fittracker.profile import new_person
 from tests.moving_clock import MovingClock
 

@@ -16,9 +16,10 @@ from fittracker import rotation
 from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
 from fittracker.commands.rotate_keys import rotate_keys
-from fittracker.contexts import Contexts, open_contexts
+from fittracker.contexts import Contexts
 from fittracker.idempotency import Answer
 from fittracker.ids import new_id
+from fittracker.opening import open_contexts
 from fittracker.roomlog.record import Place
 from fittracker.rotation import PLACES
 from fittracker.sealing import Purpose, Seal

@@ -12,9 +12,10 @@ import config.settings
 from config.settings import Settings
 from fittracker.auth.accounts import Accounts
 from fittracker.caller import SYSTEM
-from fittracker.contexts import Contexts, open_contexts
+from fittracker.contexts import Contexts
 from fittracker.ids import new_id
 from fittracker.mongo import Document
+from fittracker.opening import open_contexts
 from fittracker.profile import new_person
 from tests.moving_clock import MovingClock
 

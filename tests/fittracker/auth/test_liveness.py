@@ -12,11 +12,12 @@ from redis.asyncio import Redis
 from config.settings import Settings
 from fittracker import control
 from fittracker.auth.liveness import Liveness, State
-from fittracker.contexts import Contexts, open_contexts
+from fittracker.contexts import Contexts
 from fittracker.embedded import Services
 from fittracker.errors import Unauthenticated
 from fittracker.herd import Herd
 from fittracker.mongo import Document
+from fittracker.opening import open_contexts
 from fittracker.redis import CONTROL_CHANNEL, session_key
 from tests.fittracker.auth.conftest import Settle
 from tests.moving_clock import MovingClock

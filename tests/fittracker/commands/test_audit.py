@@ -9,7 +9,7 @@ import pytest
 import config.settings
 from fittracker.caller import OPERATOR
 from fittracker.clock import Clock
-from fittracker.contexts import open_contexts
+from fittracker.opening import open_contexts
 from tests.dev_machine import ROOT, command
 
 

@@ -7,7 +7,7 @@ import pytest
 import config.settings
 from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
-from fittracker.contexts import open_contexts
+from fittracker.opening import open_contexts
 from tests.dev_machine import ROOT, command
 
 PASSWORD = "violet harbour 7 lantern"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from config.settings import Settings
 from fittracker.clock import Clock
-from fittracker.contexts import open_contexts
 from fittracker.dev.crowd import AT_ONCE, gather_crowd
+from fittracker.opening import open_contexts
 
 
 async def test_everybody_gets_a_token_that_the_server_believes(settings: Settings) -> None:

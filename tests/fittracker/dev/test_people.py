@@ -3,9 +3,9 @@ from __future__ import annotations
 from config.settings import Settings
 from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
-from fittracker.contexts import open_contexts
 from fittracker.dev.notes import Account, Notes
 from fittracker.dev.people import ATHLETES, open_people
+from fittracker.opening import open_contexts
 
 
 async def settled(settings: Settings, before: Notes | None, *, demo: bool) -> Notes:

@@ -10,8 +10,9 @@ import pytest
 
 import config.settings
 from config.settings import Settings
-from fittracker.contexts import Contexts, open_contexts
+from fittracker.contexts import Contexts
 from fittracker.ids import new_id
+from fittracker.opening import open_contexts
 from fittracker.profile import new_person
 from fittracker.push.subscriptions import Target
 from fittracker.push.vapid import new_key
