@@ -195,6 +195,10 @@ class Notifications:
         for user in await self._news.overdue(MOST_LOOKED_AFTER):
             self._tells.ask(user)
 
+    async def expire(self) -> int:
+        """Forget what devices were told a week ago; how many events. Any number of workers may."""
+        return await self._news.expire()
+
     async def settle(self, user: str) -> None:
         """Wait until this person's devices were told all that this worker knows of."""
         await self._folds.ask(user)

@@ -88,6 +88,7 @@ def _duties(contexts: Contexts, liveness: Liveness) -> tuple[Duty, ...]:
         Duty("grants", 3.0, contexts.grants.end_expired),
         Duty("audit", 3_600.0, contexts.audit_keeping.look_after),
         Duty("notifications", 2.0, contexts.notifications.look_after),
+        Duty("told-notifications", 3_600.0, contexts.notifications.expire),
         Duty("chat", 3_600.0, contexts.chat.keeping.look_after),
         Duty("weekly", 300.0, contexts.weekly.send_due),
         *contexts.lessons.duties,

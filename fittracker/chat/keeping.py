@@ -5,7 +5,6 @@ Done in steps that may be done twice, so any number of workers may do it at the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +16,6 @@ from fittracker.clock import Clock
 from fittracker.mongo import Database
 from fittracker.observability import logger
 from fittracker.roomlog.log import RoomLog
-from fittracker.roomlog.record import Spot
 
 log = logger(__name__)
 
@@ -45,31 +43,15 @@ class Keeping:
         await self.clear_left()
 
     async def expire(self) -> int:
-        """Delete what was said so many days ago; how many events went.
-
-        Of the newest event of a room its number stays: from there the room counts on should Redis forget.
-        """
+        """Delete what was said so many days ago, but for the last number of a room; how many events went."""
         before = self._clock.utc() - timedelta(days=self._days)
         count = 0
         for kind in DURABLE:
-            while found := await self._log.archive.spots({"kind": kind, "at": {"$lt": before}}, STEP):
-                count += await self._expire(found)
+            count += await self._log.amendments.expire(kind, before, leaving=(kind, blank(kind)))
+        expired.inc(count)
         if count:
             log.info("chat_expired", count=count)
         return count
-
-    async def _expire(self, found: Sequence[Spot]) -> int:
-        highest = {room: await self._log.archive.highest(room) for room in {each.room for each in found}}
-        rest = []
-        for each in found:
-            if each.seq == highest[each.room]:
-                await self._log.amendments.retire(each, blank(each.kind))
-            else:
-                rest.append(each)
-        if rest:
-            await self._log.amendments.remove(rest)
-        expired.inc(len(found))
-        return len(found)
 
     async def clear_left(self) -> int:
         """Delete conversations without members, with all that was said there; how many."""

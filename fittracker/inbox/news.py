@@ -29,7 +29,7 @@ WITHDRAWN: Final = "notification.withdrawn"
 ALONE: Final = timedelta(seconds=5)
 LEASE: Final = timedelta(seconds=10)
 KEPT: Final = timedelta(days=7)
-"""What could not be told for so long is not told any more: the inbox itself has it."""
+"""So long devices can be told, and what they were told is in the log of their room: then there is the inbox."""
 MOST: Final = 200
 
 
@@ -129,6 +129,16 @@ class News:
         if news["kind"] == READ:
             return Read(**news["data"], unread=unread, revision=news["revision"])
         return Withdrawn(news["data"]["id"], unread=unread, revision=news["revision"])
+
+    async def expire(self) -> int:
+        """Delete from everybody's own room what their devices were told a week ago; how many events.
+
+        It names others, and the inbox has what still holds of it: who was away so long asks for that.
+        """
+        before = self._clock.utc() - KEPT
+        nothing = READ, Read([], all=False, unread=0, revision=0)
+        expire = self._room_log.amendments.expire
+        return sum([await expire(kind, before, leaving=nothing) for kind in (NOTIFICATION, READ, WITHDRAWN)])
 
     async def revision(self, user: str) -> int:
         """How often a person's inbox has changed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from fittracker.roomlog.window import Window
 
 PAUSES_S: Final = (0.05, 0.1)
 """An event is heard some milliseconds before it is stored: so long it is looked for again."""
+STEP: Final = 500
 
 
 class Amendments:
@@ -50,11 +52,29 @@ class Amendments:
         """Lay something over it that these people have to do with; False where it has changed since."""
         return await self._archive.lay_over(kept, overlay, people)
 
-    async def retire(self, spot: Spot, data: Any) -> None:
-        """Leave nothing of it but its number, and what every event of its kind has to say."""
-        await self._window.drop(spot.room, [spot.seq])
-        blank = Record(spot.id, spot.kind, "", "", spot.at_ms, msgspec.json.encode(data))
-        await self._archive.retire(spot.id, blank)
+    async def expire(self, kind: str, before: datetime, *, leaving: tuple[str, Any]) -> int:
+        """Delete what of a kind was said before then; how many events went.
+
+        Of the newest event of a room its number stays: from there the room counts on should Redis forget.
+        `leaving`: the kind and the data of what is left of that one.
+        """
+        count = 0
+        while found := await self._archive.spots({"kind": kind, "at": {"$lt": before}}, STEP):
+            await self._expire(found, *leaving)
+            count += len(found)
+        return count
+
+    async def _expire(self, found: Sequence[Spot], kind: str, data: Any) -> None:
+        rooms = {each.room for each in found}
+        highest = {room: await self._archive.highest(room) for room in rooms}
+        for each in found:
+            if each.seq == highest[each.room]:
+                await self._window.drop(each.room, [each.seq])
+                left = Record(each.id, kind, "", "", each.at_ms, msgspec.json.encode(data))
+                await self._archive.retire(each.id, left)
+        await self.remove([each for each in found if each.seq < highest[each.room]])
+        for room, seq in highest.items():
+            await self._archive.remove_retired(room, seq)  # a later one has the number now
 
     async def remove(self, some: Sequence[Spot]) -> int:
         """Delete events for good, here and there; how many there were."""
@@ -63,7 +83,7 @@ class Amendments:
             by_room.setdefault(each.room, []).append(each.seq)
         for room, numbers in by_room.items():
             await self._window.drop(room, numbers)
-        return await self._archive.remove([each.id for each in some])
+        return await self._archive.remove([each.id for each in some]) if some else 0
 
     async def _replace(self, kept: Kept, record: Record, *, bare: bool) -> bool:
         await self._window.drop(kept.room, [kept.entry.place.seq])

@@ -182,6 +182,10 @@ class Archive:
         change: Document = {"$set": what, "$unset": {"overlay": "", "people": ""}, "$inc": {"version": 1}}
         await self._events.update_one({"_id": event}, change)
 
+    async def remove_retired(self, room: str, below: int) -> None:
+        """Delete what is left of older events of which nothing but the number was to stay."""
+        await self._events.delete_many({"room": room, "kind": "", "seq": {"$lt": below}})
+
     async def remove(self, events: Sequence[str]) -> int:
         """Delete events for good; their numbers are a gap from now on."""
         gone = await self._events.delete_many({"_id": {"$in": list(events)}})

@@ -228,3 +228,29 @@ async def test_data_that_is_too_large_is_a_mistake_of_ours(contexts: Contexts) -
         await contexts.notifications.notify(
             new_id(), "social", event="x.y", key="1", data={"text": "x" * 2_048}
         )
+
+
+async def test_what_devices_were_told_is_forgotten_after_a_week(
+    contexts: Contexts, other: Contexts, clock: MovingClock
+) -> None:
+    """Of each room one number is left, without names; the inbox keeps what is in it."""
+    user, by = await somebody(contexts), await somebody(contexts, "Bert")
+    for post in ("post:1", "post:2"):
+        await like(contexts, user, by, post)
+    await contexts.notifications.read(user, None)
+    await contexts.notifications.settle(user)
+    clock.advance(6 * 86_400)
+    await like(contexts, user, by, "post:3")
+    await contexts.notifications.settle(user)
+    clock.advance(2 * 86_400)
+    gone = await asyncio.gather(contexts.notifications.expire(), other.notifications.expire())
+    assert sum(gone) >= 3
+    (young,) = await contexts.database.room_events.find({"room": f"user:{user}"}).to_list()
+    assert young["kind"] == "notification"
+    clock.advance(7 * 86_400)
+    await contexts.notifications.expire()
+    place = await contexts.room_log.head(f"user:{user}")
+    (left,) = await contexts.room_log.archive.between(f"user:{user}", place.epoch, 1, place.seq)
+    assert (left.place, left.record.kind, left.record.by) == (place, "notification.read", "")
+    assert b"Bert" not in left.record.data
+    assert len(await inbox(contexts, user)) == 3

@@ -69,6 +69,19 @@ async def test_a_room_counts_on_though_all_of_it_has_expired(
     assert await said(contexts, bert, room) == ["d"]
 
 
+async def test_a_room_in_which_little_is_said_keeps_one_number(
+    contexts: Contexts, group: Group, say: Say, clock: MovingClock
+) -> None:
+    """Not one for each time that all of it has expired."""
+    (anna, _), room = await group()
+    for text in "abc":
+        last = await say(anna, room, text)
+        clock.advance(31 * DAY)
+        await keeping(contexts).expire()
+    left = await contexts.database.room_events.find({"room": room}).to_list()
+    assert [each["seq"] for each in left] == [last.place.seq]
+
+
 async def test_for_ever_is_the_default(
     contexts: Contexts, group: Group, say: Say, clock: MovingClock
 ) -> None:
