@@ -183,12 +183,12 @@ class _Company:
     informing: Informing
 
 
-def _company(ground: Ground) -> _Company:
+def _company(ground: Ground, limits: Limits) -> _Company:
     database, control, clock = ground.database, ground.control, ground.clock
     blocks = Blocks(database, control, ground.audit, clock)
     grants = Grants(database, blocks, control, ground.audit, clock)
     longest_s = ground.settings.session_longest_s
-    coaching = Coaching(database, grants, blocks, control, clock, longest_s=longest_s)
+    coaching = Coaching(database, grants, blocks, control, limits, clock, longest_s=longest_s)
     notifying = _notifying(ground, blocks)
     informing = Informing(notifying.notifications)
     follows = Follows(database, blocks, control, ground.announcer, informing, clock)
@@ -302,7 +302,7 @@ def _forums(seats: Seats, conversations: Conversations, coaching: Coaching, aren
 
 def _assemble(ground: Ground, identity: _Identity) -> Contexts:
     settings, clock, database = ground.settings, ground.clock, ground.database
-    company = _company(ground)
+    company = _company(ground, identity.limits)
     tally = Tally(database, clock)
     series = HeartSeries(database)
     measurements = Measurements(database, clock)

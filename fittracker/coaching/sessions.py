@@ -21,6 +21,7 @@ from fittracker.control import Control, MembershipEnded, Message, RoomEnded
 from fittracker.errors import Invalid, NotFound
 from fittracker.grants import Grants
 from fittracker.ids import is_id, new_id
+from fittracker.limits import Bucket, Limits
 from fittracker.mongo import Database, Document
 from fittracker.observability import logger
 from fittracker.paging import Cursor
@@ -30,6 +31,8 @@ from fittracker.redis import OUTAGES
 log = logger(__name__)
 
 MOST_CAPACITY: Final = 1_000
+MOST_AN_HOUR: Final = 100
+"""New sessions of one trainer: each may invite a thousand people."""
 FURTHEST: Final = timedelta(days=366)
 LONGEST_S: Final = 6 * 3_600.0
 Parted = Callable[[str, str], Awaitable[None]]
@@ -54,6 +57,7 @@ class Coaching:
         grants: Grants,
         blocks: Blocks,
         control: Control,
+        limits: Limits,
         clock: Clock,
         *,
         longest_s: float = LONGEST_S,
@@ -63,6 +67,7 @@ class Coaching:
         self._grants = grants
         self._blocks = blocks
         self._control = control
+        self._limits = limits
         self._clock = clock
         self.entrance = Entrance(self._sessions)
         self.life = Life(self._sessions, clock, longest_s=longest_s)
@@ -92,7 +97,8 @@ class Coaching:
     ) -> Document:
         """A new session: live at once, or planned where it starts later.
 
-        Invalid where the athletes are more than the capacity, or one is nobody, not verified, or blocked.
+        Invalid where the athletes are more than the capacity, or one is nobody, not verified, or blocked;
+        RateLimited after 100 new ones in an hour.
         """
         invited = list(dict.fromkeys(athletes))
         now = self._clock.utc()
@@ -113,6 +119,7 @@ class Coaching:
                 "There is somebody among the athletes whom nobody knows.",
                 fields={f"athletes.{invited.index(each)}": "is not known" for each in sorted(missing)},
             )
+        await self._limits.spend(Bucket("sessions", trainer, MOST_AN_HOUR, 3_600.0))
         made = await self.store(trainer, title, capacity, invited, starts_at)
         await self.tell_invited(made, invited)
         return made

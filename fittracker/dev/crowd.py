@@ -20,6 +20,7 @@ from fittracker.clock import Clock
 from fittracker.coaching.sessions import Coaching
 from fittracker.control import Control
 from fittracker.grants import Grants
+from fittracker.limits import Limits
 from fittracker.mongo import Database, Document, open_database
 from fittracker.redis import open_redis
 
@@ -58,7 +59,7 @@ async def gather_crowd(settings: Settings, count: int, *, session: bool) -> Crow
         trainer, *_ = await founding.found_crowd(1, "trainer", PROFILE)
         blocks = Blocks(database, control, audit, clock)
         grants = Grants(database, blocks, control, audit, clock)
-        coaching = Coaching(database, grants, blocks, control, clock)
+        coaching = Coaching(database, grants, blocks, control, Limits(redis, Breaker(clock), clock), clock)
         members = [person["_id"] for person in people]
         made = await coaching.store(trainer["_id"], "Load test", count, members, None, members)
         return Crowd(tokens, made["_id"])

@@ -13,12 +13,14 @@ from fittracker.audit import Audit
 from fittracker.auth.founding import Founding
 from fittracker.auth.passwords import Passwords
 from fittracker.blocks import Blocks
+from fittracker.breaker import Breaker
 from fittracker.caller import OPERATOR
 from fittracker.clock import Clock
 from fittracker.coaching.sessions import Coaching
 from fittracker.control import Control
 from fittracker.dev.notes import Account, Notes
 from fittracker.grants import Grants
+from fittracker.limits import Limits
 from fittracker.mongo import Database, open_database
 from fittracker.redis import open_redis
 
@@ -124,5 +126,5 @@ async def open_people(settings: Settings, clock: Clock) -> AsyncIterator[tuple[P
         control = Control(redis)
         blocks = Blocks(database, control, audit, clock)
         grants = Grants(database, blocks, control, audit, clock)
-        coaching = Coaching(database, grants, blocks, control, clock)
+        coaching = Coaching(database, grants, blocks, control, Limits(redis, Breaker(clock), clock), clock)
         yield People(database, Founding(database, passwords, audit, clock), grants, coaching), database

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from fittracker.clock import rfc3339
+from fittracker.coaching.sessions import MOST_AN_HOUR
 from tests.handlers.api import Api, Person
 
 
@@ -88,6 +91,17 @@ async def test_a_session_has_no_more_athletes_than_places(api: Api) -> None:
         assert (await tina.post("/sessions", {"title": "x", "capacity": capacity})).status == 422
 
 
+async def test_nobody_opens_hundreds_of_sessions(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may register as a trainer, and each session may tell a thousand people of itself."""
+    assert MOST_AN_HOUR == 100
+    monkeypatch.setattr("fittracker.coaching.sessions.MOST_AN_HOUR", 2)
+    tina, rosa = await api.person("Tina", role="trainer"), await api.person("Rosa", role="trainer")
+    body = {"title": "Hills", "capacity": 5}
+    answers = [await tina.post("/sessions", body) for _ in range(3)]
+    assert [each.status for each in answers] == [201, 201, 429]
+    assert (await rosa.post("/sessions", body)).status == 201
+
+
 async def test_a_session_starts_within_a_year(api: Api) -> None:
     """Neither long ago nor in a far future."""
     tina = await api.person("Tina", role="trainer")
@@ -149,7 +163,7 @@ async def test_what_a_session_came_to_is_there_once_it_has_ended(api: Api) -> No
     await contexts.coaching.enter(session, anna.id)
     early = await tina.get(f"/sessions/{session}/summary")
     assert (early.status, early.fields) == (409, {"session": "is live"})
-    contexts.session_tally.rep(session, anna.id, analysis="a", exercise="squat", score=75.0)
+    contexts.session_tally.rep(session, anna.id, exercise="squat", score=75.0)
     await contexts.lessons.cues.cue(
         tina.id, session, kind="praise", text=None, seconds=None, to=None, client_id="1"
     )
