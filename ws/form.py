@@ -170,11 +170,11 @@ class Watched:
             case Rep(score=score):
                 kind, key, what = "form.rep", "rep", FormRep(**of, **msgspec.structs.asdict(event))
                 if session:
-                    tally.rep(session, self.user, analysis=self.id, exercise=self.exercise, score=score)
+                    tally.rep(session, self.user, exercise=self.exercise, score=score)
             case Fault(code=code):
                 kind, key, what = "form.fault", code, FormFault(**of, **msgspec.structs.asdict(event))
                 if session:
-                    tally.fault(session, self.user, analysis=self.id, exercise=self.exercise, code=code)
+                    tally.fault(session, self.user, exercise=self.exercise, code=code)
             case Hold():
                 kind, key, what = "form.hold", "hold", FormHold(**of, **msgspec.structs.asdict(event))
         for room in self.rooms:

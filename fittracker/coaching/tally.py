@@ -1,8 +1,9 @@
 """What athletes did in coaching sessions: their repetitions and faults, as form analysis counts them.
 
 Counting costs a dictionary: `rep` and `fault` only change memory. Once a second what has changed is written,
-one document for each analysis with its figures so far, so that a write that is repeated changes nothing. A
-worker that is killed takes the last second with it.
+one document for each athlete and exercise with the figures so far, so that a write that is repeated changes
+nothing; whoever begins one analysis after the other makes no more of them. A worker that is killed takes the
+last second with it.
 """
 
 from __future__ import annotations
@@ -27,18 +28,17 @@ log = logger(__name__)
 
 FLUSH_S: Final = 1.0
 QUIET_S: Final = 600.0
-"""An analysis that was silent for so long is forgotten; what it does then is counted in a new document."""
+"""An athlete who did nothing for so long is forgotten; what they do then is counted in a new document."""
 KEPT: Final = timedelta(days=30)
 """By then it has become part of the summary of its session."""
 
 
 @dataclass(slots=True)
 class _Count:
-    """What one analysis has found so far."""
+    """What an athlete has done of one exercise so far, as this worker saw it."""
 
     session: str
     user: str
-    analysis: str
     exercise: str
     id: str = field(default_factory=new_id)
     reps: int = 0
@@ -58,7 +58,7 @@ class Done:
 
 
 class Tally:
-    """Counts for the analyses of this worker, and reads what all workers have counted."""
+    """Counts what the athletes of this worker do, and reads what all workers have counted."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._tallies = database.session_tallies
@@ -68,21 +68,21 @@ class Tally:
 
     # -- counting ------------------------------------------------------------------------------------
 
-    def rep(self, session: str, athlete: str, *, analysis: str, exercise: str, score: float) -> None:
-        """One repetition in this analysis, with its score (0 to 100)."""
-        count = self._count(session, athlete, analysis, exercise)
+    def rep(self, session: str, athlete: str, *, exercise: str, score: float) -> None:
+        """One repetition, with its score (0 to 100)."""
+        count = self._count(session, athlete, exercise)
         count.reps += 1
         count.score += score
 
-    def fault(self, session: str, athlete: str, *, analysis: str, exercise: str, code: str) -> None:
-        """One fault in this analysis; `code` is one of form analysis' own words."""
-        self._count(session, athlete, analysis, exercise).faults[code] += 1
+    def fault(self, session: str, athlete: str, *, exercise: str, code: str) -> None:
+        """One fault; `code` is one of form analysis' own words."""
+        self._count(session, athlete, exercise).faults[code] += 1
 
-    def _count(self, session: str, athlete: str, analysis: str, exercise: str) -> _Count:
-        key = (session, athlete, analysis)
+    def _count(self, session: str, athlete: str, exercise: str) -> _Count:
+        key = (session, athlete, exercise)
         count = self._counts.get(key)
         if count is None:
-            count = self._counts[key] = _Count(session, athlete, analysis, exercise)
+            count = self._counts[key] = _Count(session, athlete, exercise)
         count.changed = True
         count.heard = self._clock.monotonic()
         return count
@@ -133,7 +133,6 @@ class Tally:
             "_id": count.id,
             "session": count.session,
             "user": count.user,
-            "analysis": count.analysis,
             "exercise": count.exercise,
             "reps": count.reps,
             "score": count.score,

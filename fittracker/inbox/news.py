@@ -29,7 +29,7 @@ WITHDRAWN: Final = "notification.withdrawn"
 ALONE: Final = timedelta(seconds=5)
 LEASE: Final = timedelta(seconds=10)
 KEPT: Final = timedelta(days=7)
-"""So long devices can be told, and what they were told is in the log of their room: then there is the inbox."""
+"""So long devices can be told, and so long what they were told is kept; then there is the inbox."""
 MOST: Final = 200
 
 

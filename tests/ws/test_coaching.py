@@ -414,7 +414,7 @@ async def test_the_roster_shows_hearts_and_repetitions_from_all_workers(lesson: 
     await worn.push(*samples(1, bpm=150))
     tally = lesson.there.people.contexts.session_tally
     for _ in range(3):
-        tally.rep(lesson.session, ada.id, analysis="a", exercise="squat", score=80.0)
+        tally.rep(lesson.session, ada.id, exercise="squat", score=80.0)
     await tally.flush()
     roster = await eventually(lesson.roster, lambda found: lesson.entry(found, ada)["bpm"] is not None)
     assert (roster["count"], roster["capacity"], roster["known"]) == (3, 100, True)
@@ -441,9 +441,9 @@ async def test_at_the_end_everybody_is_told_what_it_came_to(lesson: Lesson) -> N
     await worn.push(*samples(1, 61, bpm=140))
     await worn.ack(61)
     tally = lesson.there.people.contexts.session_tally
-    tally.rep(lesson.session, ada.id, analysis="a", exercise="squat", score=70.0)
-    tally.rep(lesson.session, ada.id, analysis="a", exercise="squat", score=90.0)
-    tally.fault(lesson.session, ada.id, analysis="a", exercise="squat", code="shallow")
+    tally.rep(lesson.session, ada.id, exercise="squat", score=70.0)
+    tally.rep(lesson.session, ada.id, exercise="squat", score=90.0)
+    tally.fault(lesson.session, ada.id, exercise="squat", code="shallow")
     await lesson.cue("praise")
     await lesson.cue("text", text="Knee.", to=ada.id)
     await lesson.step("end")

@@ -136,6 +136,21 @@ async def test_what_is_done_in_a_session_is_tallied(house: House, people: People
     assert (done.reps, done.score, dict(done.faults)) == (2, 170, {"back_lean": 2})
 
 
+async def test_one_analysis_after_the_other_is_one_row_of_a_session(house: House, people: People) -> None:
+    """Opening and closing is cheap: it must not fill what the trainer's roster has to read."""
+    trainer, ada = await people.trainer(), await people.athlete()
+    session = await people.session(trainer, [ada])
+    async with connect(house.url, ada.token) as peer:
+        for _ in range(3):
+            analysis = await opened(peer, session=session)
+            await push(peer, analysis, squats(1))
+            await peer.call("form.close", analysis=analysis)
+    tally = house.people.contexts.session_tally
+    await tally.flush()
+    assert (await tally.done(session))[ada.id]["squat"].reps == 3
+    assert await people.contexts.database.session_tallies.count_documents({"session": session}) == 1
+
+
 async def test_the_roster_and_the_summary_of_a_session_have_what_the_camera_saw(
     house: House, people: People
 ) -> None:

@@ -68,7 +68,7 @@ async def test_while_redis_is_away_the_roster_says_what_it_knows(
     session = await a_session(contexts, settle)
     (anna,) = session["athletes"]
     await beats(contexts, session, anna)
-    contexts.session_tally.rep(session["_id"], anna, analysis="a", exercise="curl", score=80.0)
+    contexts.session_tally.rep(session["_id"], anna, exercise="curl", score=80.0)
     await contexts.session_tally.flush()
     await contexts.lessons.cues.cue(
         session["trainer"], session["_id"], kind="rest", text=None, seconds=60, to=None, client_id="1"
