@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from collections.abc import AsyncIterator
@@ -10,18 +11,22 @@ from uuid import uuid4
 
 import pyotp
 import pytest
+from click.testing import CliRunner
+from pymongo.errors import AutoReconnect
 
 from config.settings import Settings
 from fittracker import rotation
 from fittracker.caller import SYSTEM
 from fittracker.clock import Clock
+from fittracker.commands.ending import NOT_INTACT
+from fittracker.commands.rotate_keys import command as rotate_keys_command
 from fittracker.commands.rotate_keys import rotate_keys
 from fittracker.contexts import Contexts
 from fittracker.idempotency import Answer
 from fittracker.ids import new_id
 from fittracker.opening import open_contexts
 from fittracker.roomlog.record import Place
-from fittracker.rotation import PLACES
+from fittracker.rotation import PLACES, Count
 from fittracker.sealing import Purpose, Seal
 from tests.dev_machine import ROOT, command
 from tests.fittracker.auth.conftest import Settle
@@ -144,6 +149,49 @@ async def test_what_nobody_can_open_is_counted_and_left(
     assert stored == ["gone", "new"]
     await events.delete_one({"_id": lost.id})
     assert kept.place.seq == 2
+
+
+async def test_what_still_waits_for_mongodb_is_stored_with_the_new_key(
+    contexts: Contexts, settings: Settings, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of the old key had it said and could not store it: the rotation does, and its copy can go."""
+    anna, bert = await settle(), await settle("Bert")
+    made = await contexts.conversations.begin(anna["_id"], "direct", [bert["_id"]], None)
+    room = f"chat:{made['_id']}"
+
+    async def away(*_: Any) -> Any:
+        raise AutoReconnect("nobody there")
+
+    with monkeypatch.context() as unreachable:
+        unreachable.setattr(contexts.room_log.archive, "store", away)
+        sending = asyncio.ensure_future(
+            contexts.chat.send(anna["_id"], "Anna", room, "Waiting.", client_id="waiting")
+        )
+        while (await contexts.room_log.head(room)).seq < 1:
+            await asyncio.sleep(0.01)
+        both = settings.with_changes(token_keys=(NEW, OLD))
+        done = {each.name: each async for each in rotate_keys(both)}
+        assert (done[rotation.WINDOWS].renewed, done[rotation.WINDOWS].left) == (1, 0)
+        stored = await contexts.database.room_events.find_one({"room": room})
+        assert stored is not None
+        assert stored["sealed"]["kid"] == NEW[0]
+    assert (await sending).id == stored["_id"]
+
+
+def test_whoever_rotates_is_told_to_keep_the_old_keys_where_something_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends with 7, and says what to do."""
+
+    async def unfinished(_settings: Settings) -> AsyncIterator[Count]:
+        yield Count("mails.letter", renewed=1_234, unreadable=2, left=3)
+
+    monkeypatch.setattr("fittracker.commands.rotate_keys.rotate_keys", unfinished)
+    monkeypatch.setattr("fittracker.commands.rotate_keys.load", lambda: None)
+    ended = CliRunner().invoke(rotate_keys_command, [])
+    assert ended.exit_code == NOT_INTACT
+    assert "1,234 renewed, 2 unreadable, 3 left" in ended.stdout
+    assert "keep the older keys" in ended.stderr
 
 
 def test_every_purpose_of_a_seal_has_its_places() -> None:
