@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
 from aiohttp import web
 
 from config.settings import Settings
 from fittracker.clock import Clock
 from fittracker.opening import open_contexts
 from fittracker.telemetry import Telemetry
+from handlers import openapi
 from handlers.console_storage import ConsoleStorage
 from handlers.dev import ROUTES as DEV
+from handlers.docs import LIVE, Live
 from handlers.health import ROUTES as HEALTH
 from handlers.keys import CONSOLE, CONTEXTS, READINESS, SETTINGS, Readiness
 from handlers.middlewares import hide_server
 from handlers.openapi import PREFIX
-from handlers.rest import build_rest
+from handlers.rest import API_VERSION, MODULES, build_rest
+from handlers.routes import Routes
+from ws import asyncapi, asyncapi_page
 from ws.endpoint import REALTIME, websocket
 from ws.features import registry
 from ws.realtime import Realtime, new_worker_id
@@ -35,6 +40,7 @@ def build_app(settings: Settings, *, clock: Clock | None = None) -> web.Applicat
     app.router.add_routes(HEALTH)
     if settings.development:
         app.router.add_routes(DEV)
+    app[LIVE] = Live(_live_docs)
     app.add_subapp(PREFIX, build_rest(settings))
     app.on_response_prepare.append(hide_server)
 
@@ -79,3 +85,18 @@ async def drain(app: web.Application) -> None:
 def commands_reference() -> str:
     """`docs/commands.md`: what may be sent over `/ws`, from the registry that the server runs with."""
     return commands_markdown(registry())
+
+
+def asyncapi_document() -> bytes:
+    """The WebSocket as an AsyncAPI 3 document, JSON."""
+    return msgspec.json.encode(asyncapi.document(registry(), API_VERSION))
+
+
+def openapi_document() -> bytes:
+    """REST as an OpenAPI 3.1 document, JSON."""
+    return msgspec.json.encode(openapi.document(Routes(MODULES), API_VERSION))
+
+
+def _live_docs() -> tuple[bytes, str]:
+    document = asyncapi.document(registry(), API_VERSION)
+    return msgspec.json.encode(document), asyncapi_page.page(document)

@@ -13,12 +13,14 @@ from fittracker.observability import configure_logs
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "asyncapi": "asyncapi",
         "audit": "audit",
         "create-admin": "create_admin",
         "dev": "dev",
         "dev-tokens": "dev_tokens",
         "docs": "docs",
         "inspect": "inspect",
+        "openapi": "openapi",
         "replay": "replay",
         "say": "say",
         "rotate-keys": "rotate_keys",

@@ -214,7 +214,7 @@ table{{border-collapse:collapse;width:100%}}td{{border-top:1px solid #ccd;paddin
 code{{white-space:nowrap}}</style></head>
 <body><h1>{title} API {version}</h1>
 <p>For machines: <a href="openapi.json">openapi.json</a>.
-Live data goes over the WebSocket at <code>/ws</code>.</p>
+Live data goes over the WebSocket at <code>/ws</code>: <a href="docs/live">its commands and events</a>.</p>
 {body}</body></html>
 """
 STYLE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"

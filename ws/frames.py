@@ -32,6 +32,8 @@ class Close(int, Enum):
     """Close codes: 4000-4499 invite the client back, from 4500 on it should stay away."""
 
     NORMAL = 1000
+    GOING_AWAY = 1001
+    TOO_BIG = 1009
     RESTART = 1012
     SLOW = 4008
     TOKEN_EXPIRED = 4009

@@ -1,4 +1,4 @@
-"""The table of commands for people, generated from the registry so that it cannot tell anything else."""
+"""The tables of commands and events for people, made from the registry: they cannot tell anything else."""
 
 from __future__ import annotations
 
@@ -9,15 +9,29 @@ from typing import Any
 from msgspec import inspect as shapes
 
 from ws.commands import Command
+from ws.events import EventType
 from ws.registry import Registry
 
-HEAD = """# Commands of the WebSocket
+HEAD = """# Commands and events of the WebSocket
 
 Generated from the code by `make docs`; a test fails when it is stale.
 
-`name?` may be left out, `a | b` is one of the two, `[x]` a list. Each shape is described below the table.
+`name?` may be left out, `a | b` is one of the two, `[x]` a list. Each shape is described
+below the tables. A running server shows the same at `/api/v1/docs/live`, and as AsyncAPI 3 at
+`/api/v1/asyncapi.json`, which `fittracker asyncapi` prints.
+
+## Commands
 
 | command | data | result | who | what it does |
+|---|---|---|---|---|
+"""
+
+EVENTS = """## Events
+
+`*` is every room with a log; an event of no room is for one socket alone. A durable one has a number (`seq`)
+in its room's `epoch`, and can be recovered.
+
+| event | data | rooms | durable | when it comes |
 |---|---|---|---|---|
 """
 
@@ -38,7 +52,18 @@ def commands_markdown(registry: Registry) -> str:
     """`docs/commands.md`."""
     commands = sorted(registry.commands.values(), key=lambda each: each.name)
     table = "\n".join(_row(each) for each in commands)
-    return f"{HEAD}{table}\n\n## Shapes\n\n" + "\n".join(_shapes(commands))
+    events = sorted(registry.events.values(), key=lambda each: each.name)
+    told = "\n".join(map(_told, events))
+    kinds = [kind for each in commands for kind in (each.data, each.result)]
+    shapes_ = "\n".join(_shapes([*kinds, *(each.data for each in events)]))
+    return f"{HEAD}{table}\n\n{EVENTS}{told}\n\n## Shapes\n\n{shapes_}"
+
+
+def _told(event: EventType) -> str:
+    rooms = ", ".join(f"`{each}`" for each in event.rooms)
+    about = event.about.replace("|", "\\|")
+    durable = "yes" if event.durable else ""
+    return f"| `{event.name}` | {_code(_struct(event.data))} | {rooms} | {durable} | {about} |"
 
 
 def _row(command: Command) -> str:
@@ -92,12 +117,11 @@ def _type(kind: shapes.Type) -> str:
 # -- below the table ---------------------------------------------------------------------------------
 
 
-def _shapes(commands: Iterable[Command]) -> Iterator[str]:
+def _shapes(kinds: Iterable[type]) -> Iterator[str]:
     """Each shape once, by name: what its docstring says, and the limits of its fields."""
     found: dict[str, shapes.StructType] = {}
-    for command in commands:
-        _gather(_struct(command.data), found)
-        _gather(_struct(command.result), found)
+    for kind in kinds:
+        _gather(_struct(kind), found)
     for name in sorted(found):
         yield from _described(found[name])
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from fittracker.app import asyncapi_document
+from handlers.openapi import STYLE_POLICY
 from handlers.rest import MODULES
 from handlers.routes import Routes
 from tests.handlers.api import Api
@@ -63,3 +65,16 @@ async def test_the_page_shows_every_path(api: Api, spec: dict[str, Any]) -> None
     assert "http:" not in page
     assert "https:" not in page
     assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+async def test_the_websocket_is_described_beside_it(api: Api) -> None:
+    """As AsyncAPI and as a page; made when somebody asks first, the same for everybody after."""
+    document = await api.call("GET", "/asyncapi.json")
+    assert document.headers["Content-Type"].startswith("application/json")
+    assert (document.data["asyncapi"], document.raw) == ("3.0.0", asyncapi_document())
+    page = await api.call("GET", "/docs/live")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.headers["Content-Security-Policy"] == STYLE_POLICY
+    assert "room.join" in page.raw.decode()
+    assert page.raw == (await api.call("GET", "/docs/live")).raw
+    assert "docs/live" in (await api.call("GET", "/docs")).raw.decode()

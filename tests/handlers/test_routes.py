@@ -367,6 +367,8 @@ def test_what_anybody_may_call_is_a_short_list() -> None:
         "/mail/resubscribe",
         "/openapi.json",
         "/docs",
+        "/asyncapi.json",
+        "/docs/live",
     }
 
 

@@ -35,6 +35,7 @@ STRANGERS_PATHS = (
     "/metrics",
     "/health/ready",
     "/api/v1/docs",
+    "/api/v1/docs/live",
     "/api/v1/openapi.json",
     "/api/v1/asyncapi.json",
     "/dev/mail",

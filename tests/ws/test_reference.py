@@ -73,9 +73,11 @@ def test_a_shape_is_described_with_its_limits(made: str) -> None:
     assert "- `things`: at most 5 items" in made
 
 
-def test_every_command_of_the_server_is_in_the_document() -> None:
-    """With a description each."""
+def test_every_command_and_event_of_the_server_is_in_the_document() -> None:
+    """With a description each; the events with their rooms, and whether they are durable."""
     document = commands_markdown(registry())
     rows = [line for line in document.splitlines() if line.startswith("| `")]
-    assert [row.split("`")[1] for row in rows] == sorted(registry().commands)
+    assert [row.split("`")[1] for row in rows] == sorted(registry().commands) + sorted(registry().events)
     assert all(len(row.rsplit("|", 2)[1].strip()) > 10 for row in rows)
+    (row,) = [each for each in rows if each.startswith("| `chat.message`")]
+    assert row.split(" | ")[2:4] == ["`chat`, `session`, `challenge`", "yes"]
