@@ -9,7 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from fittracker.errors import Invalid, NotFound, Unauthenticated
+from fittracker.observability import logger
 from fittracker.policy import SIGNED_IN
+from fittracker.redis import OUTAGES
 from fittracker.roomlog.record import Place
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
@@ -19,6 +21,8 @@ from ws.presence import Member
 from ws.readers import Entered, Gap
 from ws.realtime import Realtime
 from ws.room_kinds import RoomKind
+
+log = logger(__name__)
 
 MOST_MEMBERS: Final = 100
 """So many members a result lists; joining a larger room tells only their count."""
@@ -41,7 +45,10 @@ class RoomJoin(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RoomJoined(msgspec.Struct):
-    """`epoch` and `seq` of the newest durable event; `recovered`: nothing since `since` is missing."""
+    """`epoch` and `seq` of the newest durable event; `recovered`: nothing since `since` is missing.
+
+    `count` is null while nobody can tell who is there.
+    """
 
     room: str
     epoch: str | None
@@ -49,7 +56,7 @@ class RoomJoined(msgspec.Struct):
     recovered: bool
     events: list[Any]
     members: list[Member]
-    count: int
+    count: int | None
 
 
 class Room(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,7 +96,7 @@ ROOMS: Final = (
 )
 EVENTS: Final = (EventType("room.gap", Gap, ("*",)),)
 NO_LOG: Final = Entered(None, False, [])
-Present = tuple[list[Member], int]
+Present = tuple[list[Member], int | None]
 """The members that are listed, and how many there are."""
 
 
@@ -166,9 +173,16 @@ async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> 
 
 
 async def _look_around(realtime: Realtime, connection: Connection, room: str) -> Present:
-    """Two thousand people who join at once must not each be sent the other 1,999."""
-    count = await realtime.presence.count(room)
-    present = await _seen(realtime, connection, room) if count <= MOST_MEMBERS else []
+    """Two thousand people who join at once must not each be sent the other 1,999.
+
+    Who is there can be asked for later; that it cannot be told now keeps nobody out.
+    """
+    try:
+        count = await realtime.presence.count(room)
+        present = await _seen(realtime, connection, room) if count <= MOST_MEMBERS else []
+    except OUTAGES as error:
+        log.warning("members_unknown", room=room, reason=type(error).__name__)
+        return [], None
     return present, len(present) or count
 
 

@@ -289,7 +289,10 @@ class Envelope(msgspec.Struct):
 
 
 class RoomJoined(msgspec.Struct):
-    """`epoch` and `seq` of the newest durable event; `recovered`: `events` are all that were missed."""
+    """`epoch` and `seq` of the newest durable event; `recovered`: `events` are all that were missed.
+
+    `count` is None while nobody can tell who is there.
+    """
 
     room: str
     epoch: str | None = None
@@ -297,7 +300,7 @@ class RoomJoined(msgspec.Struct):
     recovered: bool = False
     events: list[dict[str, Any]] = []
     members: list[Member] = []
-    count: int = 0
+    count: int | None = 0
 
 
 class Codec:
