@@ -59,6 +59,14 @@ class Forums:
         forum, subject = self._find(room)
         return await forum.reads(subject, user)
 
+    async def takes_part(self, user: str, room: str) -> bool:
+        """Whether this person is one of those who talk there: where everybody may read, fewer do."""
+        forum, subject = self._find(room)
+        try:
+            return await forum.speaks(subject, user)
+        except Forbidden:
+            return True
+
     async def moderates(self, user: str, room: str) -> bool:
         """Whether this person may delete what others have said there."""
         forum, subject = self._find(room)

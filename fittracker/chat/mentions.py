@@ -30,7 +30,7 @@ class Mentions:
         named = list(dict.fromkeys(_MARK.findall(text)))
         if len(named) > MOST:
             raise Invalid("Too many mentions.", fields={"text": f"must mention at most {MOST} people"})
-        there = await asyncio.gather(*(self._forums.reads(each, room) for each in named))
+        there = await asyncio.gather(*(self._forums.takes_part(each, room) for each in named))
         return [each for each, present in zip(named, there, strict=True) if present]
 
     async def tell(self, by: str, room: str, message: str, seq: int, mentioned: Collection[str]) -> None:
