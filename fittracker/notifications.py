@@ -145,9 +145,7 @@ class Notifications:
     async def _part(self, one: str, other: str, _caller: Caller) -> None:
         """One blocked the other: what either caused in the other's inbox goes, read or not."""
         for user, by in ((one, other), (other, one)):
-            numbers = await self._facts.by(user, by)
-            changed = [await self._folding.withdraw(user, each, also_read=True) for each in numbers]
-            if any(changed):
+            if await self._folding.withdraw_all(user, by):
                 self._tells.ask(user)
 
     # -- out -----------------------------------------------------------------------------------------

@@ -103,14 +103,16 @@ def grown(
     }
 
 
-def shrunk(entry: Document, left: Sequence[Document], *, fewer_people: int, revision: int) -> Document:
-    """The entry with one fact less; `left`: the newest of those that it still has, newest first."""
+def shrunk(
+    entry: Document, left: Sequence[Document], *, fewer: int, fewer_people: int, revision: int
+) -> Document:
+    """The entry with some facts less; `left`: the newest of those that it still has, newest first."""
     return {
         **entry,
         "by": left[0]["by"],
         "actors": list(dict.fromkeys(each["by"] for each in left if each["by"] is not None))[:ACTORS],
         "data": left[0]["data"],
-        "count": entry["count"] - 1,
+        "count": entry["count"] - fewer,
         "people": entry["people"] - fewer_people,
         "revision": revision,
     }

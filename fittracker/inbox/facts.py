@@ -122,10 +122,21 @@ class Facts:
         change = {"$set": {"state": BACK, "entry": None}}
         await self._facts.update_one({"_id": number}, change, session=session)
 
-    async def by(self, user: str, other: str) -> list[str]:
-        """What that other one did to this person: ids."""
-        query = {"user": user, "by": other}
-        return [each["_id"] async for each in self._facts.find(query, {"_id": 1})]
+    async def take_back_waiting(self, user: str, other: str) -> None:
+        """What that other one did to this person and is in no inbox yet does not get there."""
+        await self._facts.update_many({"user": user, "by": other, "state": NEW}, {"$set": {"state": BACK}})
+
+    async def entries_with(self, user: str, other: str) -> list[str]:
+        """The entries of this person in which there is something that the other one did."""
+        return await self._facts.distinct("entry", {"user": user, "by": other, "state": IN})
+
+    async def take_back_by(self, entry: str, other: str, session: Session) -> int:
+        """Nothing of what that one did is in the entry any more; how many facts there were."""
+        query = {"entry": entry, "state": IN, "by": other}
+        taken = await self._facts.update_many(
+            query, {"$set": {"state": BACK, "entry": None}}, session=session
+        )
+        return taken.modified_count
 
 
 def fact_id(user: str, key: str) -> str:

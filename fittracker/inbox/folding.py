@@ -216,10 +216,10 @@ class Folding:
 
         return await self._change(work)
 
-    async def withdraw(self, user: str, number: str, *, also_read: bool = False) -> bool:
+    async def withdraw(self, user: str, number: str) -> bool:
         """A fact did not happen after all; whether that changed the inbox.
 
-        What the person has read stays as it was, unless `also_read`.
+        What the person has read stays as it was.
         """
 
         async def work(session: Session) -> bool:
@@ -229,27 +229,50 @@ class Folding:
             if fact["state"] == "new":
                 await self._facts.take_back(number, session)
                 return False
-            query: Document = {"_id": fact["entry"]} if also_read else {"_id": fact["entry"], "open": True}
-            entry = await self._entries.find_one(query, session=session)
+            entry = await self._entries.find_one({"_id": fact["entry"], "open": True}, session=session)
             if fact["state"] != "in" or entry is None:
                 return False
             revision = await self._revise(user, session)
             await self._facts.take_back(number, session)
-            await self._shrink(entry, fact, revision, session)
+            await self._shrink(entry, fact["by"], 1, revision, session)
             return True
 
         return await self._change(work)
 
-    async def _shrink(self, entry: Document, fact: Document, revision: int, session: Session) -> None:
+    async def withdraw_all(self, user: str, by: str) -> bool:
+        """What somebody caused in an inbox is in it no more, read or not; whether that changed it.
+
+        However much it was, a transaction takes a hundred entries: whoever is pestered gets rid of it.
+        """
+        await self._facts.take_back_waiting(user, by)
+        known = {"_id": {"$in": await self._facts.entries_with(user, by)}}
+        some = [each["_id"] async for each in self._entries.find(known, {"_id": 1})]
+        for first in range(0, len(some), BATCH):
+            await self._withdraw_from(user, by, some[first : first + BATCH])
+        return bool(some)
+
+    async def _withdraw_from(self, user: str, by: str, some: Sequence[str]) -> None:
+        async def work(session: Session) -> None:
+            revision = await self._revise(user, session)
+            for each in some:
+                entry = await self._entries.find_one({"_id": each}, session=session)
+                count = await self._facts.take_back_by(each, by, session)
+                if entry is not None and count:
+                    await self._shrink(entry, by, count, revision, session)
+
+        await self._change(work)
+
+    async def _shrink(
+        self, entry: Document, by: str | None, fewer: int, revision: int, session: Session
+    ) -> None:
         left = await self._facts.newest(entry["_id"], 50, session)
         if not left:
             await self._entries.delete_one({"_id": entry["_id"]}, session=session)
             if entry["shown"]:
                 await self._news.add(entry["user"], WITHDRAWN, revision, session, id=entry["_id"])
             return
-        by = fact["by"]
         others = by is not None and not await self._facts.known(entry["_id"], [by], session)
-        smaller = entries.shrunk(entry, left, fewer_people=int(others), revision=revision)
+        smaller = entries.shrunk(entry, left, fewer=fewer, fewer_people=int(others), revision=revision)
         await self._entries.replace_one({"_id": entry["_id"]}, smaller, session=session)
         if entry["shown"] and entry["open"]:
             await self._news.add(entry["user"], NOTIFICATION, revision, session, id=entry["_id"])

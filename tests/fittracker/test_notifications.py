@@ -254,3 +254,27 @@ async def test_what_devices_were_told_is_forgotten_after_a_week(
     assert (left.place, left.record.kind, left.record.by) == (place, "notification.read", "")
     assert b"Bert" not in left.record.data
     assert len(await inbox(contexts, user)) == 3
+
+
+async def test_a_block_is_quick_however_often_the_other_one_was_heard_of(contexts: Contexts) -> None:
+    """Whoever was pestered a hundred times does not wait for a hundred transactions to be rid of it."""
+    user, by, friend = await somebody(contexts), await somebody(contexts, "Bert"), await somebody(contexts)
+    for room in ("chat:1", "chat:2"):
+        mentions = (
+            contexts.notifications.notify(
+                user, "chat", event="chat.mentioned", key=f"{room} {number}", by=by, subject=room
+            )
+            for number in range(50)
+        )
+        await asyncio.gather(*mentions)
+    await contexts.notifications.notify(
+        user, "chat", event="chat.mentioned", key="of a friend", by=friend, subject="chat:2"
+    )
+    before = await contexts.notifications.page(user, 100, None)
+    assert sorted(each["count"] for each in before.items) == [50, 51]
+    await contexts.blocks.add(user, by, SYSTEM)
+    after = await contexts.notifications.page(user, 100, None)
+    assert [(each["count"], each["people"], each["by"]) for each in after.items] == [(1, 1, friend)]
+    assert after.revision == before.revision + 1
+    gone = {each["id"] for each in await told(contexts, user, "notification.withdrawn")}
+    assert gone == {each["_id"] for each in before.items} - {each["_id"] for each in after.items}
