@@ -163,10 +163,12 @@ async def challenge(call: Call) -> Reply:
 )
 async def change(call: Call) -> Reply:
     """Change a challenge that one has made; with If-Match only if nobody else has."""
+    challenges, challenge = call.contexts.arena.challenges, call.path("id")
+    await challenges.get(call.user, challenge)  # what is not there has no version that could be compared
     changes = dict(call.body)
     if "goal" in changes:
         changes["goal"] = _goal(changes["goal"])
-    changed = await call.contexts.arena.challenges.change(call.user, call.path("id"), changes, call.if_match)
+    changed = await challenges.change(call.user, challenge, changes, call.if_match)
     return _reply(call, changed)
 
 

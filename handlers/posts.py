@@ -133,7 +133,9 @@ async def post(call: Call) -> Reply:
 @route("PATCH", "/posts/{id}", SIGNED_IN, body=PostChange, answer=Post, raises=(NotFound, PreconditionFailed))
 async def change(call: Call) -> Reply:
     """Change a post of one's own; with If-Match only if nobody else has."""
-    changed = await call.contexts.social.posts.change(call.user, call.path("id"), call.body, call.if_match)
+    posts, post = call.contexts.social.posts, call.path("id")
+    await posts.get(call.user, post)  # what is not there has no version that could be compared
+    changed = await posts.change(call.user, post, call.body, call.if_match)
     return Reply(changed, version=changed["version"])
 
 
