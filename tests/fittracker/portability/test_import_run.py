@@ -172,6 +172,8 @@ async def test_a_live_stream_takes_nothing_in(contexts: Contexts, settle: Settle
         b'{"preferences": {"notifications": {"$set": {"mail": true}}}}',
         b'{"preferences": {"privacy": {"a.b": "public"}}}',
         b'{"preferences": {"alerts": {"high": 1}}}',
+        b'{"preferences": {"quiet_hours": {"from": "22:00", "to": "24:00"}}}',
+        b'{"preferences": {"quiet_hours": {"from": "22:00", "to": "22:00"}}}',
     ],
 )
 async def test_a_profile_that_nobody_has_is_refused(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,7 +20,8 @@ from fittracker.push.courier import Courier, Message, Outcome, PublicOnly
 from fittracker.push.endpoints import Endpoints
 from fittracker.push.subscriptions import Target
 from fittracker.push.vapid import Vapid, new_key, public_key
-from tests.push_service import Browser, PushService, decrypt, host_of, point, raw, text
+from tests.moving_clock import MovingClock
+from tests.push_service import Browser, PushService, claims, decrypt, host_of, point, raw, text
 
 MESSAGE = Message(b'{"body": "Hello"}', 60, "normal", "t" * 32)
 CONTACT = "mailto:push@example.org"
@@ -177,3 +180,29 @@ async def test_each_answer_of_a_service_has_its_meaning(
         answer = await courier.send(target(browser), MESSAGE)
     assert (answer.outcome, answer.pause_s) == (outcome, pause)
     assert browser.shown == [{"body": "Hello"}]
+
+
+async def test_one_header_is_good_for_some_hours_and_one_service(service: PushService) -> None:
+    """Signing for each message would cost more than encrypting it; services may count how many there are."""
+    clock = MovingClock()
+    key = new_key()
+    vapid = Vapid(key, CONTACT, clock)
+    first = vapid.authorization("https://push.example.org")
+    clock.advance(5 * 3_600)
+    assert vapid.authorization("https://push.example.org") == first
+    assert vapid.authorization("https://other.example.org") != first
+    clock.advance(2 * 3_600)
+    second = vapid.authorization("https://push.example.org")
+    for header, at in ((first, clock.now() - 7 * 3_600), (second, clock.now())):
+        said = claims(header, public_key(key))
+        assert said["aud"] == "https://push.example.org"
+        assert 6 * 3_600 < said["exp"] - at <= 24 * 3_600
+
+
+def test_what_encrypts_is_loaded_only_where_there_is_a_key() -> None:
+    """It brings a second HTTP client along."""
+    look = (
+        "import sys, fittracker.contexts; print([m for m in ('pywebpush', 'requests') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
