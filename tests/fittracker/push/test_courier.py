@@ -205,4 +205,4 @@ def test_what_encrypts_is_loaded_only_where_there_is_a_key() -> None:
         "import sys, fittracker.contexts; print([m for m in ('pywebpush', 'requests') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "set()"
+    assert found.stdout.strip() == "[]"
