@@ -77,6 +77,8 @@ lock: $(VENV)/dev.stamp       ## pin the newest versions that setup.cfg allows
 	$(LOCK) --extra run --output-file requirements/run.txt
 	cp requirements/dev.txt requirements/base.txt
 	$(LOCK) --output-file requirements/base.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --upgrade bench/peers/requirements.in --output-file bench/peers/requirements.txt
 
 clean:           ## everything that was made here: virtual environment, caches, local data
 	rm -rf $(VENV) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

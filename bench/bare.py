@@ -1,12 +1,13 @@
-"""What the product is held against, run as a process: `python -m bench.bare echo` and `... send`.
+"""The floor, run as a process: `python -m bench.bare serve` and `python -m bench.bare send BYTES`.
 
 This machine is not always equally fast. So what nobody can do without is measured beside the product: an
-aiohttp server that does nothing but echo, and a loop that does nothing but send.
+aiohttp server that does the least, and a loop that does nothing but send.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import selectors
 import signal
@@ -19,28 +20,41 @@ import uvloop
 from aiohttp import WSMsgType, web
 
 from bench.process import LOAD_CORE, SERVER_CORE
+from ws.frames import TEXT, frame
 
+ROOM: Final = web.AppKey("room", set[asyncio.Transport])
 READERS: Final = 500
-SIZE: Final = 3_500
-"""What a tick brings to one member of the room: some twenty updates."""
 ROUNDS: Final = 40
 ROUND_S: Final = 0.1
 
 
-async def echo(request: web.Request) -> web.WebSocketResponse:
-    """A WebSocket without authentication, rooms or limits."""
+async def converse(request: web.Request) -> web.WebSocketResponse:
+    """A WebSocket without authentication or limits, and one room: its frame is made once for everybody."""
     ws = web.WebSocketResponse(compress=False)
     await ws.prepare(request)
+    transport, room = request.transport, request.app[ROOM]
+    assert transport is not None
     async for message in ws:
-        if message.type is WSMsgType.TEXT:
-            await ws.send_str(message.data)
+        if message.type is not WSMsgType.TEXT:
+            continue
+        said = json.loads(message.data)
+        if said["type"] == "join":
+            room.add(transport)
+        elif said["type"] == "say":
+            whole = frame(TEXT, json.dumps(said, separators=(",", ":")).encode())
+            for member in room:
+                member.write(whole)
+        else:
+            await ws.send_str(json.dumps(said, separators=(",", ":")))
+    room.discard(transport)
     return ws
 
 
 async def serve() -> None:
     """Serve until the process is told to end; prints the port."""
     app = web.Application()
-    app.router.add_get("/ws", echo)
+    app[ROOM] = set()
+    app.router.add_get("/ws", converse)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -49,7 +63,7 @@ async def serve() -> None:
     await asyncio.Event().wait()
 
 
-def send() -> None:
+def send(size: int) -> None:
     """Print the microseconds of CPU that one send() costs which a reader on the other core takes."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=READERS)
     reader = os.fork()
@@ -59,7 +73,7 @@ def send() -> None:
     lines = [listener.accept()[0] for _ in range(READERS)]
     for line in lines:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    payload = bytes(SIZE)
+    payload = bytes(size)
     _round(lines, payload)
     began = time.process_time()
     for _ in range(ROUNDS):
@@ -89,6 +103,6 @@ def _read(address: tuple[str, int]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "send":
-        send()
+        send(int(sys.argv[2]))
     else:
         uvloop.run(serve())

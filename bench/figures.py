@@ -10,7 +10,7 @@ from bench.plain_socket import PlainSocket
 from bench.process import cpu_s, memory_kb
 from bench.product import Crowd, Failed, Product
 from bench.spectator import Spectator
-from bench.wearables import Shape, Swarm, as_binary, as_json, as_json_with_rr
+from bench.wearables import BINARY_FRAME, IN_BATCHES, JSON, Shape, Swarm
 from bench.wsload import OPEN_RATE, Wsload
 
 SOCKETS: Final = 2_000
@@ -19,11 +19,8 @@ WATCHERS: Final = 500
 WARM_UP_S: Final = 3.0
 SETTLE_S: Final = 3
 PATIENCE_S: Final = 4.0
-SHAPES: Final[dict[str, Shape]] = {
-    "json": as_json,
-    "binary": as_binary,
-    "json with rr": as_json_with_rr,
-}
+SHAPES: Final[dict[str, Shape]] = {"json": JSON, "binary": BINARY_FRAME, "batches": IN_BATCHES}
+PING: Final = '{"id":%n,"type":"ping"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +82,23 @@ def _check_room(product: Product, crowd: Crowd, people: int) -> None:
         raise Failed(f"{room['count']} people are in the room, not {people}")
 
 
+def echo_us(product: Product, crowd: Crowd, wsload: Wsload, seconds: float) -> float:
+    """us of CPU of a command that waits for nothing and its answer: the nearest there is to an echo."""
+    options = ["--settle", str(SETTLE_S), "--senders", str(SOCKETS), "--rate", "1", "--dur", str(seconds)]
+    options += ("--send", PING, "--mark", '"type":"result"')
+    run = wsload.sockets(product.port, SOCKETS, *options, crowd=crowd, join=False)
+    try:
+        time.sleep(SOCKETS / OPEN_RATE + SETTLE_S / 2)
+        cpu = cpu_s(product.worker)
+        said = run.line()
+        if not said["recv_total"]:
+            raise Failed("no ping was answered")
+        return (cpu_s(product.worker) - cpu) / float(said["recv_total"]) * 1e6
+    finally:
+        run.stop()
+        time.sleep(SETTLE_S)
+
+
 def pushing(product: Product, crowd: Crowd, seconds: float) -> dict[str, Pushing]:
     """2,000 wearables at 1 Hz, in each of the shapes that a sample may have on the wire."""
     swarm = Swarm(product.port, crowd.first(SOCKETS))
@@ -103,11 +117,11 @@ def _push(product: Product, swarm: Swarm, shape: Shape, seconds: float) -> Pushi
 
 
 def fan_out(product: Product, crowd: Crowd, wsload: Wsload, seconds: float) -> FanOut:
-    """500 watchers and 50 athletes in one session room; first the athletes alone, then with the watchers."""
+    """500 watchers and 200 athletes in one session room; first the athletes alone, then with the watchers."""
     tokens = crowd.first(WATCHERS + ATHLETES + 1)
     swarm = Swarm(product.port, tokens[WATCHERS:-1], session=crowd.session)
     try:
-        swarm.run(as_json, WARM_UP_S)
+        swarm.run(JSON, WARM_UP_S)
         alone = _spent(product, swarm, seconds)
         life = SETTLE_S + 2 * WARM_UP_S + seconds + PATIENCE_S
         watchers = wsload.sockets(
@@ -118,7 +132,7 @@ def fan_out(product: Product, crowd: Crowd, wsload: Wsload, seconds: float) -> F
         spectator = Spectator(product.port, tokens[-1], crowd.session)
         swarm.listen(spectator.line, spectator.hear)
         try:
-            before = swarm.run(as_json, WARM_UP_S).sent
+            before = swarm.run(JSON, WARM_UP_S).sent
             spectator.forget()
             watched = _spent(product, swarm, seconds)
             sent = int(seconds * ATHLETES)
@@ -141,7 +155,7 @@ def fan_out(product: Product, crowd: Crowd, wsload: Wsload, seconds: float) -> F
 def _spent(product: Product, swarm: Swarm, seconds: float) -> float:
     """CPU seconds of the server while the swarm sends for so long and waits for its acks."""
     cpu = cpu_s(product.worker)
-    swarm.run(as_json, seconds)
+    swarm.run(JSON, seconds)
     return cpu_s(product.worker) - cpu
 
 

@@ -58,7 +58,10 @@ class PlainSocket:
         """One masked frame (with a mask of zeros) in one system call; the kernel must have room for it."""
         size = len(payload)
         length = bytes((0x80 | size,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
-        self.socket.sendall(b"%c%b\0\0\0\0%b" % (opcode, length, payload))
+        try:
+            self.socket.sendall(b"%c%b\0\0\0\0%b" % (opcode, length, payload))
+        except ConnectionError as error:
+            raise Failed("the server cut a connection") from error
 
     def call(self, command: str, data: dict[str, Any]) -> dict[str, Any]:
         """A command and the `data` of its result; Failed where it is an error."""

@@ -36,11 +36,18 @@ class Wearable:
         """When the newest sample left, as `time.monotonic` says."""
 
 
-Shape = Callable[[Wearable, int, int], tuple[int, bytes]]
-"""(device, time in unix ms, heart rate) -> opcode and payload of one push."""
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one push looks like: how many samples it carries, and its opcode and payload.
+
+    `write` is given the device, whose `seq` is that of the last sample, a time in unix ms, and a heart rate.
+    """
+
+    samples: int
+    write: Callable[[Wearable, int, int], tuple[int, bytes]]
 
 
-def as_json(device: Wearable, t: int, bpm: int) -> tuple[int, bytes]:
+def _json(device: Wearable, t: int, bpm: int) -> tuple[int, bytes]:
     """A text frame of some 120 bytes."""
     text = (
         f'{{"type":"hr.push","data":{{"stream":"{device.stream}",'
@@ -49,18 +56,25 @@ def as_json(device: Wearable, t: int, bpm: int) -> tuple[int, bytes]:
     return TEXT, text.encode()
 
 
-def as_json_with_rr(device: Wearable, t: int, bpm: int) -> tuple[int, bytes]:
-    """The same from a chest strap: with two RR intervals and the contact of the sensor."""
-    text = (
-        f'{{"type":"hr.push","data":{{"stream":"{device.stream}","samples":[{{"seq":{device.seq},'
-        f'"t":{t},"bpm":{bpm},"rr":[{60_000 // bpm},{60_100 // bpm}],"contact":true}}]}}}}'
+def _batch(device: Wearable, t: int, bpm: int) -> tuple[int, bytes]:
+    """Ten samples, 100 ms apart."""
+    first = device.seq - BATCH + 1
+    samples = ",".join(
+        f'{{"seq":{first + place},"t":{t + (place - BATCH + 1) * 100},"bpm":{bpm}}}' for place in range(BATCH)
     )
+    text = f'{{"type":"hr.push","data":{{"stream":"{device.stream}","samples":[{samples}]}}}}'
     return TEXT, text.encode()
 
 
-def as_binary(device: Wearable, t: int, bpm: int) -> tuple[int, bytes]:
+def _binary(device: Wearable, t: int, bpm: int) -> tuple[int, bytes]:
     """A binary frame of 17 bytes: kind, handle, seq, time, and what a sensor without RR intervals says."""
     return BINARY, _HEAD.pack(1, device.handle, device.seq, t) + ble.encode(bpm)
+
+
+BATCH: Final = 10
+JSON: Final = Shape(1, _json)
+BINARY_FRAME: Final = Shape(1, _binary)
+IN_BATCHES: Final = Shape(BATCH, _batch)
 
 
 @dataclass(slots=True)
@@ -82,11 +96,15 @@ class Swarm:
 
     def __init__(self, port: int, tokens: list[str], *, session: str | None = None) -> None:
         """Connect and open a stream for each token, one after the other."""
-        self.devices = [Wearable(PlainSocket(port, token), session) for token in tokens]
+        self.devices: list[Wearable] = []
         self._poll = select.epoll()
         self._readers: dict[int, Callable[[Report], None]] = {}
-        for device in self.devices:
+        for place, token in enumerate(tokens):
+            device = Wearable(PlainSocket(port, token), session)
+            self.devices.append(device)
             self.listen(device.line, partial(_hear, device))
+            if place % 50 == 0:
+                self._serve(Report(), 0)  # the first ones are pinged before the last ones are open
 
     def listen(self, line: PlainSocket, reader: Callable[[Report], None]) -> None:
         """Let the loop serve this socket too: `reader` is called when it has something to read."""
@@ -95,16 +113,17 @@ class Swarm:
         self._readers[line.fd] = reader
 
     def run(self, shape: Shape, seconds: float) -> Report:
-        """Send one sample a second from each device, spread evenly, and wait for the last ack."""
+        """Send one push a second from each device, spread evenly, and wait for the last ack."""
         report = Report()
         gap = 1.0 / len(self.devices)
         began = time.monotonic()
-        total = int(seconds / gap)
-        while report.sent < total:
+        total, pushes = int(seconds / gap), 0
+        while pushes < total:
             now = time.monotonic()
-            while report.sent < total and began + report.sent * gap <= now:
-                self._push(report, shape)
-            self._serve(report, began + report.sent * gap - time.monotonic())
+            while pushes < total and began + pushes * gap <= now:
+                self._push(report, shape, self.devices[pushes % len(self.devices)])
+                pushes += 1
+            self._serve(report, began + pushes * gap - time.monotonic())
         deadline = time.monotonic() + PATIENCE_S
         while report.acked < report.sent:
             if time.monotonic() > deadline:
@@ -112,13 +131,12 @@ class Swarm:
             self._serve(report, 0.1)
         return report
 
-    def _push(self, report: Report, shape: Shape) -> None:
-        device = self.devices[report.sent % len(self.devices)]
-        device.seq += 1
-        opcode, payload = shape(device, time.time_ns() // 1_000_000, 120 + device.seq % 20)
+    def _push(self, report: Report, shape: Shape, device: Wearable) -> None:
+        device.seq += shape.samples
+        opcode, payload = shape.write(device, time.time_ns() // 1_000_000, 120 + device.seq % 20)
         device.pushed = time.monotonic()
         device.line.send(opcode, payload)
-        report.sent += 1
+        report.sent += shape.samples
 
     def _serve(self, report: Report, seconds: float) -> None:
         for fd, _ in self._poll.poll(max(seconds, 0)):

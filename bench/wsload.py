@@ -49,6 +49,13 @@ class Wsload:
     program: Path
 
     @classmethod
+    def find(cls, source: Path, folder: Path) -> Wsload:
+        """Failed where there is no such source."""
+        if not source.is_file():
+            raise Failed(f"there is no {source}; say with --wsload where wsload.c is")
+        return cls.compile(source, folder)
+
+    @classmethod
     def compile(cls, source: Path, folder: Path) -> Wsload:
         """Build it with cc; Failed where there is no compiler, or it does not compile."""
         if shutil.which("cc") is None:
@@ -62,14 +69,17 @@ class Wsload:
             raise Failed(f"{source} does not compile: {built.stderr[-500:]}")
         return cls(program)
 
-    def sockets(self, port: int, count: int, *options: str, crowd: Crowd | None = None) -> Run:
+    def sockets(
+        self, port: int, count: int, *options: str, crowd: Crowd | None = None, join: bool = True
+    ) -> Run:
         """Open so many sockets, signed in where there is a crowd, each in the session's room."""
         command = [str(self.program), "--quiet", "--port", str(port), "--conns", str(count)]
         command += ["--openrate", str(OPEN_RATE)]
         if crowd is not None:
-            join = {"id": 1, "type": "room.join", "data": {"room": f"session:{crowd.session}"}}
             command += ["--tokens", str(crowd.tokens), "--header", r"Authorization: Bearer %k\r\n"]
-            command += ["--init", json.dumps(join, separators=(",", ":"))]
+            if join:
+                init = {"id": 1, "type": "room.join", "data": {"room": f"session:{crowd.session}"}}
+                command += ["--init", json.dumps(init, separators=(",", ":"))]
         process = subprocess.Popen(
             [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

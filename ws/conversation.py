@@ -7,7 +7,7 @@ peer's kernel holds the rest: nobody needs a queue of our own.
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 from aiohttp import WSMsgType
@@ -24,6 +24,7 @@ from ws.connection import Connection
 from ws.frames import Close, Encoding, addressee, invalid
 from ws.heart import BINARY_KINDS, push_binary
 from ws.realtime import Realtime
+from ws.socket import LATER, Inbox
 
 log = logger(__name__)
 
@@ -31,20 +32,7 @@ UNREADABLE_IN_A_ROW: Final = 3
 UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 errors = Counter("fittracker_command_errors", "Commands that failed, by code", ["code"])
-LATER: Final = WSMsgType.CONTINUATION
-"""The type under which a command that has to wait is put into the inbox; the parser never puts it there."""
 _ENDS: Final = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
-
-
-class Inbox(Protocol):
-    """What has come and nobody has looked at yet (ws/socket.py)."""
-
-    listening: bool
-    """Whether the conversation waits for the next message, and all before it are done."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits."""
 
 
 async def converse(realtime: Realtime, connection: Connection, inbox: Inbox) -> None:
@@ -54,6 +42,8 @@ async def converse(realtime: Realtime, connection: Connection, inbox: Inbox) -> 
     """
     receive = connection.socket.receive
     while True:
+        if inbox.ending:
+            connection.flush()
         inbox.listening = inbox.empty
         message: Any = await receive()
         inbox.listening = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,7 +16,7 @@ from fittracker.ids import new_id
 from fittracker.mongo import OUTAGES
 from fittracker.observability import logger
 from ws.connection import Connection
-from ws.conversation import converse
+from ws.conversation import converse, take
 from ws.frames import SUBPROTOCOLS, Close, Encoding
 from ws.heart import let_go
 from ws.realtime import CLOSE_S, Realtime
@@ -140,7 +141,7 @@ def _connect(realtime: Realtime, request: web.Request, socket: Socket, address: 
         writer=realtime.writer,
         finish=realtime.finish,
     )
-    socket.belong(realtime, connection)
+    socket.belong(connection, partial(take, realtime))
     realtime.hub.add(connection)
     if realtime.draining:
         connection.close(Close.RESTART, "the server restarts")

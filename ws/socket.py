@@ -7,6 +7,7 @@ moment it comes, as long as nothing else is under way or waits. See docs/decisio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -16,9 +17,7 @@ from yarl import URL
 
 from fittracker.heads import Head
 from ws.connection import Connection
-from ws.conversation import LATER, take
 from ws.frames import Close
-from ws.realtime import Realtime
 
 MOST_BYTES: Final = 1_048_576
 """More than aiohttp reads ahead while we work on a message: three quarters of this."""
@@ -30,6 +29,12 @@ READ_AHEAD: Final = 65_536
 NO_HEADERS: Final = CIMultiDict[str]()
 NO_URL: Final = URL("/")
 
+LATER: Final = WSMsgType.CONTINUATION
+"""The type under which what has to wait is put into the inbox; the parser never puts it there."""
+
+Hear = Callable[[Connection, bool, bytes], Any]
+"""`hear(connection, binary, payload)` takes a message; what it gives back, if anything, has to wait."""
+
 _queue = WebSocketDataQueue.feed_data
 _parse = WebSocketReader.feed_data
 
@@ -37,32 +42,37 @@ _parse = WebSocketReader.feed_data
 class Inbox(WebSocketDataQueue):
     """The messages that nobody has looked at yet; while the conversation listens, there are none."""
 
-    __slots__ = ("_connection", "_realtime", "listening")
+    __slots__ = ("_connection", "_hear", "listening")
 
     def __init__(self, protocol: Any, loop: Any) -> None:
         super().__init__(protocol, READ_AHEAD, loop=loop)
         self.listening = False
         """Whether the conversation waits for the next message, and all before it are done."""
 
-    def belong(self, realtime: Realtime, connection: Connection) -> None:
-        """Whose messages these are."""
-        self._realtime = realtime
+    def belong(self, connection: Connection, hear: Hear) -> None:
+        """Whose messages these are, and who takes them."""
         self._connection = connection
+        self._hear = hear
 
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
         return not self._buffer
 
+    @property
+    def ending(self) -> bool:
+        """Whether what waits next is the peer's close: whatever is owed to them has to go out first."""
+        return bool(self._buffer) and self._buffer[0][0][0] is WSMsgType.CLOSE
+
     def feed_data(self, data: Any, size: int) -> None:
         """A message came. aiohttp's parser calls this, and so does whoever wakes up the conversation."""
         if self.listening:
             kind = data[0]
             if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:
-                frame = take(self._realtime, self._connection, kind is WSMsgType.BINARY, data[1])
-                if frame is None:
+                later = self._hear(self._connection, kind is WSMsgType.BINARY, data[1])
+                if later is None:
                     return
-                data = WSMessage(LATER, frame, None)
+                data = WSMessage(LATER, later, None)
             self.listening = False
         _queue(self, data, size)
 
@@ -139,8 +149,8 @@ class Socket(web.WebSocketResponse[Any]):
         writer: Any = self._writer
         writer._background_tasks = writer._send_lock = writer.get_random_bits = None
 
-    def belong(self, realtime: Realtime, connection: Connection) -> None:
+    def belong(self, connection: Connection, hear: Hear) -> None:
         """From now on what comes in counts, and is heard."""
-        self.inbox.belong(realtime, connection)
-        assert isinstance(self._parser, Reader)
-        self._parser.belong(connection)
+        self.inbox.belong(connection, hear)
+        if isinstance(self._parser, Reader):
+            self._parser.belong(connection)

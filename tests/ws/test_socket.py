@@ -10,7 +10,7 @@ from aiohttp import WSMsgType
 
 from tests.house import House
 from tests.people import People
-from tests.security.raw_socket import CONTINUATION, TEXT, RawSocket, connected, frame, head, opened
+from tests.security.raw_socket import CLOSE, CONTINUATION, TEXT, RawSocket, connected, frame, head, opened
 from ws.socket import Inbox
 
 
@@ -53,6 +53,15 @@ async def test_what_came_with_the_handshake_is_heard(house: House, people: Peopl
         assert await answers(raw, 2) == [1, 2]
         await raw.send(last[9:])
         assert await answers(raw, 1) == [3]
+
+
+async def test_what_was_asked_right_before_a_close_is_answered(house: House, people: People) -> None:
+    """The answer to the last command comes before the answer to the close frame."""
+    ada = await people.athlete()
+    farewell = frame(CLOSE, (1000).to_bytes(2, "big"))
+    async with opened(house.url, ada.token) as raw:
+        await raw.send(command(1, "room.members", room=f"heart:{ada.id}") + command(2, "ping") + farewell)
+        assert await raw.ending() == (1000, [TEXT, TEXT])
 
 
 async def test_a_command_in_fragments_is_one_command(house: House, people: People) -> None:
