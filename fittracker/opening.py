@@ -30,6 +30,7 @@ from fittracker.chat.conversations import Conversations
 from fittracker.chat.forum import Forum, Forums
 from fittracker.chat.seats import Seats
 from fittracker.clock import Clock
+from fittracker.coaching.leaving import UNSAID, Leaving
 from fittracker.coaching.lessons import Ground as LessonsGround
 from fittracker.coaching.lessons import Lessons, open_lessons
 from fittracker.coaching.sessions import Coaching
@@ -281,6 +282,7 @@ def _chat(
             announcer=ground.announcer,
             control=ground.control,
             clock=ground.clock,
+            unsaid=UNSAID,
             days=ground.settings.chat_days,
         )
     )
@@ -317,6 +319,7 @@ def _assemble(ground: Ground, identity: _Identity) -> Contexts:
     doors = Doors(
         identity.sessions, identity.device_tokens, identity.liveness, company.grants, company.coaching
     )
+    leaving = Leaving(database, ground.room_log)
     owning = OwnershipGround(
         settings=settings,
         database=database,
@@ -329,7 +332,7 @@ def _assemble(ground: Ground, identity: _Identity) -> Contexts:
         users=users,
         workouts=workouts,
         measurements=measurements,
-        farewells=(social.forget, arena.membership.forget, chat.farewell.erase),
+        farewells=(social.forget, arena.membership.forget, leaving.erase, chat.farewell.erase),
         clock=clock,
     )
     return Contexts(

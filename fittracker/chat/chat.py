@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fittracker.announcer import Announcer
 from fittracker.chat.activity import Activity
@@ -38,6 +40,8 @@ class Ground:
     announcer: Announcer
     control: Control
     clock: Clock
+    unsaid: Mapping[str, Callable[[bytes], Any]]
+    """What is left of events that are not chat's when who said them is gone."""
     days: int
     """How long what is said is kept; 0: for ever."""
 
@@ -59,7 +63,7 @@ class Chat:
         self.overview = Overview(database, ground.conversations, self.marks, forums)
         self.membership = Membership(database, ground.conversations, ground.control, announcer)
         self.keeping = Keeping(database, log, clock, days=ground.days)
-        self.farewell = Farewell(log, self.reactions, self.membership)
+        self.farewell = Farewell(log, self.reactions, self.membership, ground.unsaid)
 
     async def send(
         self, user: str, name: str, room: str, text: str, *, client_id: str, reply_to: str | None = None

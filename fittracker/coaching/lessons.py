@@ -87,5 +87,6 @@ def open_lessons(ground: Ground) -> Lessons:
         duties=(
             Duty("forgotten-sessions", 30.0, coaching.life.end_forgotten),
             Duty("session-summaries", 10.0, results.look_after),
+            Duty("told-summaries", 3_600.0, results.expire),
         ),
     )

@@ -31,6 +31,7 @@ from fittracker.roomlog.log import RoomLog
 
 log = logger(__name__)
 
+ENDED: Final = "session.ended"
 MOST_TOLD: Final = 100
 """So many athletes the trainer is told of at the end; all are in `GET /sessions/{id}/summary`."""
 TOGETHER: Final = 100
@@ -39,6 +40,8 @@ LOOK_AGAIN: Final = timedelta(minutes=1)
 GIVE_UP: Final = timedelta(days=7)
 """A device may bring what it kept until so long after the end."""
 SWEEP: Final = 100
+KEPT: Final = timedelta(days=7)
+"""So long what devices were told is in the logs of their rooms."""
 
 
 class SessionSummary(msgspec.Struct):
@@ -167,7 +170,7 @@ class Results:
         summary = _summary({**session, "concluded": True}, athletes[:MOST_TOLD])
         await self._room_log.say(
             f"user:{user}",
-            "session.ended",
+            ENDED,
             SessionEnded(session["_id"], summary),
             by=session["trainer"],
             client_id=f"session.ended {session['_id']}",
@@ -215,6 +218,16 @@ class Results:
         done = (await self._tally.done(session["_id"])).get(found["user"], {})
         await self._make(session, found["user"], known[found["user"]], done)
         return True
+
+    async def expire(self) -> int:
+        """Forget what devices were told a week ago; how many events. Who comes later asks for the summary.
+
+        The trainer's names its athletes and how their hearts beat: it must not outlive their accounts.
+        """
+        nothing = SessionSummary("", "", "", None, None, 0.0, None, 0, True, [])
+        before = self._clock.utc() - KEPT
+        leaving = ENDED, SessionEnded("", nothing)
+        return await self._room_log.amendments.expire(ENDED, before, leaving=leaving)
 
     # -- reading -------------------------------------------------------------------------------------
 
