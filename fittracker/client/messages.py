@@ -185,6 +185,14 @@ class Presence(msgspec.Struct):
     role: str = ""
 
 
+class PresenceChanged(msgspec.Struct):
+    """`presence.changed`: how many are in a large room, or whether somebody one asked about is online."""
+
+    user: str | None = None
+    online: bool | None = None
+    count: int | None = None
+
+
 class Draining(msgspec.Struct):
     """`server.draining`: the server restarts; come back after that many milliseconds."""
 
@@ -232,6 +240,7 @@ PAYLOADS: Final[Mapping[str, type[msgspec.Struct]]] = MappingProxyType(
         "form.hold": FormHold,
         "presence.joined": Presence,
         "presence.left": Presence,
+        "presence.changed": PresenceChanged,
         "server.draining": Draining,
         "auth.expiring": AuthExpiring,
     }

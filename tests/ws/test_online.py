@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from config.settings import Settings
 from fittracker.caller import SYSTEM
@@ -91,6 +92,25 @@ async def test_athletes_of_a_session_know_of_each_other_once_they_have_entered(
         await other.call("room.join", room=room)
         assert await online(one, ben) == {ben.id}
         assert await online(other, ada) == set()
+
+
+async def test_it_is_known_to_those_one_talks_with_and_to_followers_where_one_says_so(
+    house: House, people: People
+) -> None:
+    """A conversation is enough by default; following alone is not."""
+    ada, ben, cai = await people.crowd(3)
+    await people.conversation(ada, ben)
+    await people.contexts.follows.follow(cai.id, ada.id)
+    async with AsyncExitStack() as stack:
+        of_ada, of_ben, of_cai = [
+            await stack.enter_async_context(connect(house.url, each.token)) for each in (ada, ben, cai)
+        ]
+        assert await online(of_ben, ada, cai) == {ada.id}
+        assert await online(of_ada, ben, cai) == {ben.id}
+        assert await online(of_cai, ada, ben) == set()
+        await prefer(people, ada, "followers")
+        assert await online(of_cai, ada, ben) == {ada.id}
+        assert await online(of_ben, ada) == {ada.id}
 
 
 async def test_whom_one_may_not_know_of_looks_like_nobody(house: House, people: People) -> None:
@@ -228,6 +248,24 @@ async def test_in_a_room_nobody_sees_whom_they_blocked(house: House, people: Peo
         assert await unheard(sockets[ben.id], "presence.left") == []
 
 
+async def test_who_wants_to_be_seen_by_nobody_is_named_in_no_conversation(
+    house: House, people: People
+) -> None:
+    """Neither in lists nor in events; in a coaching session they are, for going in is agreeing to it."""
+    trainer, (ada, ben) = await people.trainer(), await people.crowd(2)
+    talk = f"chat:{await people.conversation(ada, ben)}"
+    lesson = f"session:{await people.session(trainer, [ada, ben])}"
+    await prefer(people, ada, "private")
+    async with both(house, ada, ben) as (hidden, other):
+        for room, seen in ((talk, {ben.id}), (lesson, {ada.id, ben.id})):
+            await other.call("room.join", room=room)
+            await hidden.call("room.join", room=room)
+            told = await unheard(other, "presence.joined")
+            assert {each["user"] for each in told} == seen - {ben.id}
+            members = (await other.call("room.members", room=room))["members"]
+            assert {each["user"] for each in members if each["online"]} == seen
+
+
 async def test_two_thousand_who_come_at_once_are_a_number_for_each_other(
     house: House, people: People
 ) -> None:
@@ -251,6 +289,38 @@ async def test_two_thousand_who_come_at_once_are_a_number_for_each_other(
         while (await coach.expect("presence.changed"))["count"] > LARGE:
             pass
         assert len([each for each in await coach.settle() if each["type"] == "presence.changed"]) <= 2
+
+
+async def test_while_nobody_can_say_who_may_know_nothing_is_told_and_then_all_of_it(
+    house: House, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MongoDB is away for a moment: better late than to whom it does not concern."""
+    trainer, ada = await people.trainer(), await people.athlete()
+    room = f"session:{await people.session(trainer, [ada])}"
+    discretion = house.realtime.contexts.discretion
+    away = asyncio.Event()
+
+    async def nobody_answers(*_: Any, **__: Any) -> set[tuple[str, str]]:
+        away.set()
+        raise AutoReconnect("away")
+
+    async with both(house, trainer, ada) as (coach, athlete):
+        await coach.call("room.join", room=room)
+        await athlete.call("ping")
+        assert await online(coach, ada) == {ada.id}
+        with monkeypatch.context() as outage:
+            for question in ("hidden_pairs", "knowing"):
+                outage.setattr(discretion, question, nobody_answers)
+            house.realtime.presence.arrived(room, "a" * 24, "Bea", "user")
+            house.realtime.presence.arrived(room, "b" * 24, "Cai", "user")
+            house.realtime.presence.left(room, "b" * 24)
+            await asyncio.wait_for(away.wait(), 10)
+            away.clear()
+            await athlete.close()
+            await asyncio.wait_for(away.wait(), 10)
+            assert {each["type"] for each in await coach.settle()} <= {"session.joined"}
+        assert await coach.expect("presence.joined") == {"user": "a" * 24, "name": "Bea", "role": "user"}
+        assert await coach.expect("presence.changed") == {"user": ada.id, "online": False}
 
 
 # -- a moment of patience ------------------------------------------------------------------------------
