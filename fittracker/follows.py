@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from typing import Any, Final, Literal
 
 import msgspec
+from pymongo.errors import DuplicateKeyError
 
 from fittracker.announcer import Announcer
 from fittracker.blocks import Blocks
@@ -279,7 +280,11 @@ class Follows:
             await self._write(other, changed, rows, session)
             return outcomes
 
-        return await transact(self._database, work)
+        try:
+            return await transact(self._database, work)
+        except DuplicateKeyError:
+            # Another worker wrote the same row, or the same counter for the first time: now it is there.
+            return await transact(self._database, work)
 
     async def _write(
         self, other: str, changed: Mapping[str, State], rows: Mapping[str, Document], session: Session

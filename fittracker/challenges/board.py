@@ -21,12 +21,11 @@ from fittracker.challenges.metrics import shown
 from fittracker.herd import Herd
 from fittracker.mongo import Database, Document
 from fittracker.observability import logger
-from fittracker.redis import OUTAGES, USELESS
+from fittracker.redis import is_away
 from fittracker.roomlog.scripts import Run, Scripts
 
 log = logger(__name__)
 
-AWAY: Final = (*OUTAGES, *USELESS)
 SCRIPTS: Final = ("board_put", "board_read", "board_begin", "board_end", "board_news")
 LIFE_S: Final = 7 * 86_400
 BELIEVED_S: Final = 600
@@ -101,7 +100,9 @@ class Board:
         try:
             for answer in await self._scripts.run([_put(each) for each in standings]):
                 _check(answer)
-        except AWAY as error:
+        except RedisError as error:
+            if not is_away(error):
+                raise
             log.warning("board_not_changed", reason=type(error).__name__)
             self._doubtful |= {each.challenge for each in standings}
 
@@ -111,7 +112,9 @@ class Board:
         for each in tuple(self._doubtful):
             try:
                 await self._redis.delete(made_key(each))
-            except AWAY:
+            except RedisError as error:
+                if not is_away(error):
+                    raise
                 break
             self._doubtful.discard(each)
             count += 1
@@ -132,7 +135,9 @@ class Board:
                     found = await self._read(challenge, first, count, user)
                 if found is not None:
                     return found
-            except AWAY as error:
+            except RedisError as error:
+                if not is_away(error):
+                    raise
                 log.warning("board_out_of_mongodb", reason=type(error).__name__)
         return await self._truth(challenge, first, count, user)
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from redis.exceptions import RedisError
 
 from fittracker.announcer import Announcer
 from fittracker.background import Background
-from fittracker.challenges.board import AWAY, Board, pairs
+from fittracker.challenges.board import Board, pairs
 from fittracker.challenges.metrics import shown
 from fittracker.clock import Clock
 from fittracker.conflated import Conflated
@@ -17,6 +18,7 @@ from fittracker.informing import Informing
 from fittracker.mongo import DATABASE_ERRORS, Database
 from fittracker.observability import logger
 from fittracker.present import names
+from fittracker.redis import is_away
 
 log = logger(__name__)
 
@@ -77,7 +79,9 @@ class Ranks:
         for each in challenges:
             try:
                 told = await self._tell(each)
-            except (*AWAY, *DATABASE_ERRORS) as error:
+            except (RedisError, *DATABASE_ERRORS) as error:
+                if not isinstance(error, DATABASE_ERRORS) and not is_away(error):
+                    raise
                 log.warning("ranks_not_told", challenge=each, reason=type(error).__name__)
                 continue
             if not told:
@@ -105,7 +109,7 @@ class Ranks:
         leaders = [Place(rank, user, "", value) for rank, (user, value) in enumerate(leading, 1)]
         for row in (*leaders, *changes, *(row for row, _, _ in overtaken)):
             row.name = known.get(row.user, "")
-        if changes or not complete:
+        if moved or not complete:
             event = Ranked(challenge, participants, leaders, changes, bool(complete))
             self._announcer.tell(f"challenge:{challenge}", RANKED, event)
         for row, by, fresh in overtaken:

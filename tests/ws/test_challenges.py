@@ -121,6 +121,17 @@ async def test_what_one_does_moves_the_board_for_everybody_who_looks(track: Trac
     assert shown["mine"] == {"rank": 2, "user": bert.id, "name": bert.name, "value": 0.0}
 
 
+async def test_who_leaves_is_gone_from_the_board_for_everybody_who_looks(track: Track) -> None:
+    """The leaders are told again, though nobody's value has changed."""
+    anna, bert = await track.begin(2)
+    looking, leaving = await track.socket(bert, 1), await track.socket(anna, 0)
+    await track.report(leaving, 3)
+    await led_with(looking, track, 3.0)
+    await track.arena.leave(anna.id, track.id)
+    left = await led_with(looking, track, 0.0)
+    assert ([each["user"] for each in left["leaders"]], left["participants"]) == ([bert.id], 1)
+
+
 async def test_who_is_overtaken_is_told_by_whom_and_once_an_hour_in_the_inbox(track: Track) -> None:
     """Two who overtake each other all the time fill no inbox."""
     anna, bert = await track.begin(2)
