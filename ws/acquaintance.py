@@ -188,19 +188,16 @@ class Acquaintance:
 
     def concerns(self, *people: str) -> bool:
         """Whether somebody here asked about one of these people, or may be one of them who asked."""
-        return bool(self._known) and any(
-            each in self._known or any(_viewer(asker) == each for asker in self._of) for each in people
-        )
+        some = set(people)
+        return not some.isdisjoint(self._known) or any(_viewer(asker) in some for asker in self._of)
 
     async def reconsider(self, *people: str) -> None:
         """What others may know of these people, or they of others, may be less now: end what is."""
-        mine = {connection for connection in self._of if _viewer(connection) in people}
-        pairs = [
-            (connection, user)
-            for user, known in self._known.items()
-            for connection in known.watchers
-            if user in people or connection in mine
-        ]
+        some = set(people)
+        pairs = [(each, user) for user in some & self._known.keys() for each in self._known[user].watchers]
+        for connection, users in self._of.items():
+            if _viewer(connection) in some:
+                pairs += [(connection, user) for user in users if user not in some]
         knowing = await self._discretion.knowing({(_viewer(each), user) for each, user in pairs})
         for connection, user in pairs:
             known = self._known.get(user)
