@@ -19,11 +19,11 @@ from fittracker.caller import Caller
 from fittracker.clock import Clock
 from fittracker.control import Control, LookAgain
 from fittracker.errors import Failure, Invalid, NotFound, TooLarge
+from fittracker.follow_lists import FollowLists, Side
 from fittracker.ids import is_id, new_id
 from fittracker.informing import Informing
 from fittracker.mongo import Database, Document, Session, transact
 from fittracker.observability import logger
-from fittracker.paging import Cursor
 from fittracker.preferences import PRIVACY, visibility
 from fittracker.present import PRESENT, is_present, names
 from fittracker.redis import OUTAGES
@@ -37,7 +37,6 @@ STEP: Final = 50
 FOLLOWED: Final = "social.followed"
 State = Literal["following", "requested", "none"]
 Act = Literal["follow", "ask", "accept", "end"]
-Side = Literal["followers", "following"]
 Wish = tuple[Act, str]
 """What to do, and about which follower."""
 
@@ -73,6 +72,7 @@ class Follows:
         self._clock = clock
         # By the person who is followed: it is their counter that many change at once.
         self._together: Together[str, Wish, State] = Together(self._carry_out)
+        self.lists = FollowLists(database, blocks, self.followed_of)
         blocks.when_added(self._blocked)
 
     # -- asking --------------------------------------------------------------------------------------
@@ -122,47 +122,16 @@ class Follows:
         found = await self._follows.find_one({"user": user, "other": other}, {"state": 1})
         return found["state"] if found else "none"
 
-    async def page(
-        self, viewer: str, user: str, side: Side, limit: int, cursor: str | None
-    ) -> tuple[list[Document], str | None]:
-        """Who follows this person, or whom they follow, newest first: `user`, `name`, `since`; the cursor.
+    async def standing(self, user: str, other: str) -> tuple[State, State]:
+        """How the user stands to the other, and the other to the user.
 
-        Left out are those whose profile the viewer may not see, so a page may hold fewer; one's own lists
-        leave out only who is not there. That the viewer may see the person at all is checked before.
+        NotFound where there is nobody, or a block; Invalid for oneself.
         """
-        mine, theirs = ("other", "user") if side == "followers" else ("user", "other")
-        query = {mine: user, "state": "following"}
-        found, following = await Cursor("since").page(self._follows, query, limit, cursor)
-        people = await self._visible(viewer, [each[theirs] for each in found], own=viewer == user)
-        items = [
-            {"user": each[theirs], "name": people[each[theirs]], "since": each["since"]}
-            for each in found
-            if each[theirs] in people
-        ]
-        return items, following
-
-    async def _visible(self, viewer: str, users: Sequence[str], *, own: bool) -> dict[str, str]:
-        """Names of those of the users whose profile the viewer may see."""
-        shown = {"name": 1, "preferences.privacy.profile": 1}
-        people = [each async for each in self._users.find({"_id": {"$in": list(users)}, **PRESENT}, shown)]
-        blocked = await self._blocks.among(viewer, [each["_id"] for each in people])
-        followed = set() if own else await self.followed_of(viewer, users)
-
-        def seen(person: Document) -> bool:
-            if person["_id"] in blocked:
-                return False
-            profile = visibility({"preferences": person.get("preferences", {})}, "profile")
-            by_following = profile == "followers" and person["_id"] in followed
-            return own or profile == "public" or person["_id"] == viewer or by_following
-
-        return {each["_id"]: each["name"] for each in people if seen(each)}
-
-    async def requests(self, user: str, limit: int, cursor: str | None) -> tuple[list[Document], str | None]:
-        """Who asks to follow this person, newest first, each with `name`; the next cursor."""
-        query = {"other": user, "state": "requested"}
-        found, following = await Cursor("created_at").page(self._follows, query, limit, cursor)
-        known = await self._visible(user, [each["user"] for each in found], own=True)
-        return [{**each, "name": known[each["user"]]} for each in found if each["user"] in known], following
+        if user == other:
+            raise Invalid("Nobody can follow themselves.", fields={"id": "is yourself"})
+        if not await is_present(self._users, other) or await self._blocks.between(user, other):
+            raise NotFound("There is no such person.")
+        return await self.state(user, other), await self.state(other, user)
 
     # -- following -----------------------------------------------------------------------------------
 

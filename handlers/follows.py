@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from fittracker.errors import NotFound, TooLarge
-from fittracker.follows import Side
+from fittracker.follow_lists import Side
 from handlers.endpoint import Call
 from handlers.fields import Id, Moment
 from handlers.paging import PageQuery
@@ -19,6 +19,12 @@ class Follow(Schema):
 
     user = Id(required=True)
     state = fields.String(required=True)
+
+
+class FollowStanding(Follow):
+    """The same, also `none`; and how that person stands to oneself."""
+
+    other = fields.String(required=True)
 
 
 class FollowRow(Schema):
@@ -63,6 +69,14 @@ async def follow(call: Call) -> dict[str, Any]:
     return {"user": user, "state": await call.contexts.follows.follow(call.user, user)}
 
 
+@route("GET", "/users/{id}/follow", SIGNED_IN, answer=FollowStanding, raises=(NotFound,))
+async def standing(call: Call) -> dict[str, Any]:
+    """Whether one follows somebody, or has asked to, and whether they follow oneself."""
+    user = call.path("id")
+    mine, theirs = await call.contexts.follows.standing(call.user, user)
+    return {"user": user, "state": mine, "other": theirs}
+
+
 @route("DELETE", "/users/{id}/follow", SIGNED_IN, status=204, raises=(NotFound,))
 async def unfollow(call: Call) -> None:
     """Follow somebody no more, or take the question back."""
@@ -84,7 +98,7 @@ async def following(call: Call) -> dict[str, Any]:
 async def _page(call: Call, side: Side) -> dict[str, Any]:
     user, query, follows = call.path("id"), call.query, call.contexts.follows
     await call.contexts.people.profile(call.user, user)
-    items, cursor = await follows.page(call.user, user, side, query["limit"], query["cursor"])
+    items, cursor = await follows.lists.page(call.user, user, side, query["limit"], query["cursor"])
     count = (await follows.counts(user))[side == "following"]
     return {"items": items, "next_cursor": cursor, "count": count}
 
@@ -98,7 +112,9 @@ async def remove(call: Call) -> None:
 @route("GET", "/follow-requests", SIGNED_IN, query=PageQuery, answer=FollowRequestPage)
 async def requests(call: Call) -> dict[str, Any]:
     """Who asks to follow one."""
-    items, cursor = await call.contexts.follows.requests(call.user, call.query["limit"], call.query["cursor"])
+    items, cursor = await call.contexts.follows.lists.requests(
+        call.user, call.query["limit"], call.query["cursor"]
+    )
     return {"items": items, "next_cursor": cursor}
 
 

@@ -251,7 +251,12 @@ FOREIGN: dict[str, Make] = {
     "/challenges/{id}/board": a_challenge,
 }
 """For each path with an id: a thing of the owner's that it could name."""
-FOR_OTHERS = {"POST /users/{id}/report", "POST /users/{id}/follow", "DELETE /users/{id}/follow"}
+FOR_OTHERS = {
+    "POST /users/{id}/report",
+    "POST /users/{id}/follow",
+    "GET /users/{id}/follow",
+    "DELETE /users/{id}/follow",
+}
 """What one does to others and never to oneself: these have no owner. Each new one is a decision."""
 WITH_ID = [each for each in TABLE if "{" in each.path and each.policy is not ADMIN]
 QUERIES = {"/users/{id}/heart-rate": "?from=0&to=1000"}

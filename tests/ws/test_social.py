@@ -67,7 +67,7 @@ async def follow(people: People, user: Person, star: Person) -> None:
     """With consent, whatever the star shows."""
     follows = people.contexts.follows
     if await follows.follow(user.id, star.id) == "requested":
-        items, _ = await follows.requests(star.id, 10, None)
+        items, _ = await follows.lists.requests(star.id, 10, None)
         await follows.accept(star.id, items[0]["_id"])
 
 

@@ -26,7 +26,7 @@ async def rows(contexts: Contexts, **query: str) -> int:
 
 async def request_of(contexts: Contexts, user: str) -> str:
     """The newest request to follow this person."""
-    items, _ = await contexts.follows.requests(user, 10, None)
+    items, _ = await contexts.follows.lists.requests(user, 10, None)
     return str(items[0]["_id"])
 
 
@@ -44,8 +44,8 @@ async def test_fifty_who_follow_one_at_once_are_fifty(
     await asyncio.gather(*(worker.follows.unfollow(fans[0], star) for worker in (contexts, other)))
     assert await contexts.follows.counts(star) == (await rows(contexts, other=star), 0) == (49, 0)
     assert await contexts.follows.counts(fans[0]) == (0, 0)
-    listed, cursor = await contexts.follows.page(star, star, "followers", 30, None)
-    more, last = await contexts.follows.page(star, star, "followers", 30, cursor)
+    listed, cursor = await contexts.follows.lists.page(star, star, "followers", 30, None)
+    more, last = await contexts.follows.lists.page(star, star, "followers", 30, cursor)
     assert {each["user"] for each in (*listed, *more)} == {*fans[1:]}
     assert (len(listed), len(more), last) == (30, 19, None)
 
@@ -62,8 +62,9 @@ async def test_who_keeps_something_back_is_asked(
     for each in (fan, other, fan):
         assert await contexts.follows.follow(each, shy) == "requested"
     assert not await contexts.follows.follows(fan, shy)
+    assert await contexts.follows.standing(fan, shy) == ("requested", "none")
     assert await contexts.follows.counts(shy) == (0, 0)
-    items, _ = await contexts.follows.requests(shy, 10, None)
+    items, _ = await contexts.follows.lists.requests(shy, 10, None)
     asked = {each["user"]: each["_id"] for each in items}
     assert set(asked) == {fan, other}
     await contexts.follows.decline(shy, asked[other])
@@ -75,6 +76,7 @@ async def test_who_keeps_something_back_is_asked(
     await asyncio.gather(*(contexts.follows.accept(shy, asked[fan]) for _ in range(5)))
     assert await contexts.follows.counts(shy) == (1, 0)
     assert await contexts.follows.follows(fan, shy)
+    assert await contexts.follows.standing(shy, fan) == ("none", "following")
     told = contexts.database.notifications.find({"user": fan, "event": "follow.accepted"})
     assert [each["by"] async for each in told] == [shy]
 
@@ -170,7 +172,7 @@ async def test_lists_show_nobody_whose_profile_the_viewer_may_not_see(
     await contexts.database.users.update_one({"_id": gone}, {"$set": {"disabled_at": contexts.clock.utc()}})
 
     async def listed(who: str) -> set[str]:
-        items, _ = await contexts.follows.page(who, star, "followers", 10, None)
+        items, _ = await contexts.follows.lists.page(who, star, "followers", 10, None)
         return {each["user"] for each in items}
 
     assert await listed(viewer) == {plain}

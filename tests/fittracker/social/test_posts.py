@@ -54,7 +54,7 @@ async def workout(contexts: Contexts, user: str) -> str:
 async def follow(contexts: Contexts, user: str, star: str) -> None:
     """With consent, whatever the star shows."""
     if await contexts.follows.follow(user, star) == "requested":
-        items, _ = await contexts.follows.requests(star, 10, None)
+        items, _ = await contexts.follows.lists.requests(star, 10, None)
         await contexts.follows.accept(star, items[0]["_id"])
 
 
