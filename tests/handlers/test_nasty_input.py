@@ -108,6 +108,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "PATCH /challenges/{id}": {"title": "Push-ups", "about": "", "goal": 5.5, "to": "2027-07-01T00:00:00Z"},
     "POST /posts/{id}/comments": {"text": "Well\ndone", "client_id": "x"},
+    "POST /admin/notices": {"text": "We restart at noon."},
     "PATCH /admin/users/{id}": {"role": "trainer", "disabled": True, "reason": "staff"},
     "POST /conversations": {"kind": "group", "title": "Runners", "members": ["f" * 24]},
     "PATCH /admin/reports/{id}": {"state": "resolved", "note": "Told\nthem"},
