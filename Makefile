@@ -81,5 +81,5 @@ lock: $(VENV)/dev.stamp       ## pin the newest versions that setup.cfg allows
 	  --custom-compile-command "make lock" --upgrade bench/peers/requirements.in --output-file bench/peers/requirements.txt
 
 clean:           ## everything that was made here: virtual environment, caches, local data
-	rm -rf $(VENV) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) $(DATA) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
