@@ -30,6 +30,7 @@ from fittracker.chat.text import LONGEST
 from fittracker.clock import of_ms, rfc3339
 from fittracker.errors import NotFound, Unauthenticated
 from fittracker.policy import SIGNED_IN
+from fittracker.redis import OUTAGES
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.events import EventType
@@ -42,7 +43,7 @@ TALKING: Final = ("chat", "session", "challenge")
 """The kinds of rooms in `fittracker.contexts._forums`."""
 MOST_MESSAGES: Final = 100
 MOST_LISTENERS: Final = 100
-"""In a room with more sockets nobody is told who is writing, and who has read what."""
+"""In a room with more people nobody is told who is writing, and who has read what."""
 TYPING: Final = "chat.typing"
 TYPING_COST: Final = 20
 """So many samples a `chat.typing` counts for that nobody is told: a thousand may come in ten seconds."""
@@ -193,7 +194,8 @@ async def typing(realtime: Realtime, connection: Connection, data: ChatWriting) 
         return NOTHING
     connection.spend(now, 1, 0)
     if await realtime.contexts.chat.heard(who.user, data.room):
-        _tell_few(realtime, data.room, TYPING, ChatTyping(who.user, who.name, data.on, int(FOR_S * 1_000)))
+        event = ChatTyping(who.user, who.name, data.on, int(FOR_S * 1_000))
+        await _tell_few(realtime, data.room, TYPING, event)
     return NOTHING
 
 
@@ -203,7 +205,7 @@ async def read(realtime: Realtime, connection: Connection, data: ChatReadUpTo) -
     user, chat = identity(connection).user, realtime.contexts.chat
     marked, news = await chat.marks.read(user, data.room, data.seq)
     if news and await _heard(chat, user, data.room):
-        _tell_few(realtime, data.room, READ, ChatRead(data.room, user, marked.seq))
+        await _tell_few(realtime, data.room, READ, ChatRead(data.room, user, marked.seq))
     return marked
 
 
@@ -214,10 +216,16 @@ async def _heard(chat: Chat, user: str, room: str) -> bool:
         return False  # a session that is over is still read
 
 
-def _tell_few(realtime: Realtime, room: str, kind: str, data: msgspec.Struct) -> None:
+async def _tell_few(realtime: Realtime, room: str, kind: str, data: msgspec.Struct) -> None:
     """Tell a room what only matters among few: in a crowd everybody would hear it of everybody."""
     here = realtime.hub.rooms.get(room)
-    if here is None or len(here.members) <= MOST_LISTENERS:
+    if here is not None and len(here.members) > MOST_LISTENERS:
+        return
+    try:
+        few = await realtime.presence.count(room) <= MOST_LISTENERS
+    except OUTAGES:
+        few = True  # no other worker hears of it now
+    if few:
         realtime.hub.publish(room, realtime.event(kind, room, data))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 
 from config.settings import Settings
@@ -115,6 +116,31 @@ async def test_a_client_that_tells_every_key_can_still_say_something(house: Hous
         for _ in range(1_000):
             await one.send("chat.typing", {"room": room, "on": True})
         assert (await one.error())["code"] == "rate_limited"
+
+
+async def test_a_crowd_is_not_told_whichever_worker_it_is_at(
+    house: House, people: People, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two listen at another worker than the one who writes and reads, and is in the room nowhere."""
+    (anna, bert, cleo), room = await a_group(people)
+    async with (
+        open_house(settings) as there,
+        connect(house.url, anna.token) as one,
+        connect(there.url, bert.token) as other,
+        connect(there.url, cleo.token) as third,
+    ):
+        for peer in (other, third):
+            await peer.call("room.join", room=room)
+        await say(other, room, "Who comes?")
+        monkeypatch.setattr("ws.chat.MOST_LISTENERS", 1)
+        await one.call("chat.typing", room=room, on=True)
+        await one.call("chat.read", room=room, seq=1)
+        monkeypatch.setattr("ws.chat.MOST_LISTENERS", 2)
+        await one.call("chat.typing", room=room, on=False)
+        heard = await third.event("chat.typing")
+        assert heard["data"]["on"] is False
+        quiet = ("chat.typing", "chat.read")
+        assert [each["type"] for each in await third.settle() if each["type"] in quiet] == []
 
 
 def test_writing_is_told_again_after_a_while_and_forgotten_by_itself() -> None:
