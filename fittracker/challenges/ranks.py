@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -112,11 +113,13 @@ class Ranks:
         if moved or not complete:
             event = Ranked(challenge, participants, leaders, changes, bool(complete))
             self._announcer.tell(f"challenge:{challenge}", RANKED, event)
-        for row, by, fresh in overtaken:
+        for row, by, _ in overtaken:
             told = Ranked(challenge, participants, [], [row], True, by)
             self._announcer.tell(f"user:{row.user}", RANKED, told)
-            if fresh:
-                self._background.spawn(self._inform(challenge, row.user, by, hour), "overtaken")
+        news = [(row.user, by) for row, by, fresh in overtaken if fresh]
+        if news:
+            # One piece of work: whoever passes two hundred must not push what others do into the background.
+            self._background.spawn(self._inform_all(challenge, news, hour), "overtaken")
         return True
 
     async def _tell_afresh(self, challenge: str) -> None:
@@ -127,6 +130,9 @@ class Ranks:
         leaders = [Place(each.rank, each.user, known.get(each.user, ""), each.value) for each in stretch.rows]
         event = Ranked(challenge, stretch.participants, leaders, [], complete=False)
         self._announcer.tell(f"challenge:{challenge}", RANKED, event)
+
+    async def _inform_all(self, challenge: str, news: Sequence[tuple[str, str]], hour: int) -> None:
+        await asyncio.gather(*(self._inform(challenge, user, by, hour) for user, by in news))
 
     async def _inform(self, challenge: str, user: str, by: str, hour: int) -> None:
         """At most once an hour: in a close race two overtake each other all the time."""
