@@ -42,10 +42,8 @@ async def test_after_ten_rounds_all_gauges_are_zero_and_memory_has_stopped_growi
     ((room, group),) = await conversations(people, 1, 20)
     tokens = [person.token for person in group]
     memory = await churn.rounds(worker.port, worker.worker.pid, tokens, room, count=ROUNDS, sockets=SOCKETS)
-    left = {name: value for name, value in churn.gauges(worker.port).items() if value}
-    left.pop("fittracker_loop_lag_seconds", None)
     print(f"KB {[round(each) for each in memory]}, {churn.growth_bytes(memory, SOCKETS):.0f} bytes each")
-    assert left == {}
+    assert await churn.left(worker.port) == {}
     assert churn.growth_bytes(memory, SOCKETS) < MOST_BYTES
     assert worker.defects() == []
 

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from fittracker.chat.message import ChatMessage
+from fittracker.errors import Unavailable
 from fittracker.roomlog.log import Confirmed
 from fittracker.roomlog.record import Place, record
 from fittracker.roomlog.window import Said, window_key
@@ -340,22 +341,24 @@ async def test_a_room_that_was_listened_to_late_is_looked_at(
 async def test_who_could_not_come_in_hears_nothing(
     house: House, trainer: Person, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody can tell who is there, so the answer is an error: then one is not in the room either."""
+    """The answer is an error: then one is not in the room either, unless one was before."""
 
-    async def away(_room: str) -> int:
-        raise RedisConnectionError("away")
+    async def refuse(*_: Any) -> Any:
+        raise Unavailable("Not now.")
 
     async with connect(house.url, trainer.token) as peer:
-        monkeypatch.setattr(house.realtime.presence, "count", away)
+        log = house.realtime.contexts.room_log
+        monkeypatch.setattr(log, "head", refuse)
         assert (await peer.refused("room.join", room=room))["code"] == "unavailable"
         assert room not in house.realtime.hub.rooms
         monkeypatch.undo()
         await say(house, room, "unheard")
         assert [each["type"] for each in await peer.settle()] == []
-        await peer.call("room.join", room=room)
-        monkeypatch.setattr(house.realtime.presence, "count", away)
-        assert (await peer.refused("room.join", room=room))["code"] == "unavailable"
-        await say(house, room, "heard")  # who was inside stays inside
+        joined = await peer.call("room.join", room=room)
+        monkeypatch.setattr(log, "recover", refuse)
+        since = {"epoch": joined["epoch"], "seq": joined["seq"]}
+        assert (await peer.refused("room.join", room=room, since=since))["code"] == "unavailable"
+        await say(house, room, "heard")
         await hears(peer, "heard")
 
 
