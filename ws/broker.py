@@ -150,6 +150,11 @@ class Broker:
         """Send a command whose answer matters to nobody; dropped while Redis is away."""
         self._send(parts, None)
 
+    def submit(self, take: Take, *parts: bytes) -> None:
+        """Send a command; `take` is given its answer, or the exception: LinkLost while Redis is away."""
+        if not self._send(parts, take):
+            take(LinkLost("Redis is away."))
+
     def ask(self, *parts: bytes) -> asyncio.Future[Any]:
         """Send a command; its answer, text as bytes. LinkLost while Redis is away, or when it refuses."""
         future: asyncio.Future[Any] = self._loop.create_future()

@@ -61,6 +61,9 @@ class Sender(Protocol):
     def command(self, *parts: bytes) -> None:
         """Send one whose answer matters to nobody."""
 
+    def submit(self, take: Callable[[Any], None], *parts: bytes) -> None:
+        """Send one; `take` is given its answer, or the exception that stands in its place."""
+
     def ask(self, *parts: bytes) -> asyncio.Future[Any]:
         """Send one; its answer, text as bytes."""
 
@@ -130,15 +133,13 @@ class Presence:
             for pair in piece:
                 how, card = said[pair]
                 parts += (how, pair[0].encode(), pair[1].encode(), card)
-            self._run(*parts).add_done_callback(partial(self._heard, piece))
+            self._run(partial(self._heard, piece), *parts)
 
-    def _heard(self, piece: list[Pair], answer: asyncio.Future[Any]) -> None:
+    def _heard(self, piece: list[Pair], answer: Any) -> None:
         """Whether Redis took it; what it did not is said again when it is back."""
-        if answer.cancelled():
-            return
-        if answer.exception() is not None:
+        if isinstance(answer, Exception):
             self._owed.update(piece)
-        else:
+        elif self._owed:
             self._owed.difference_update(piece)
 
     def announce(self, present: Callable[[], Present]) -> None:
@@ -172,12 +173,11 @@ class Presence:
 
     def _sweep(self) -> None:
         self._sweeping = True
-        question = self._run(b"sweep", self._sender.worker.encode(), b"%d" % PIECE)
-        question.add_done_callback(self._swept)
+        self._run(self._swept, b"sweep", self._sender.worker.encode(), b"%d" % PIECE)
 
-    def _swept(self, answer: asyncio.Future[Any]) -> None:
+    def _swept(self, answer: Any) -> None:
         self._sweeping = False
-        if not answer.cancelled() and answer.exception() is None and answer.result():
+        if answer and not isinstance(answer, Exception):
             self._sweep()  # there may be more
 
     def linger(self) -> None:
@@ -187,9 +187,9 @@ class Presence:
             life = b"%d" % max(int(self.grace_s * 1_000), 1)
             self._sender.command(b"SET", lingers_key(self._sender.worker).encode(), b"1", b"PX", life)
 
-    def _run(self, *arguments: bytes) -> asyncio.Future[Any]:
+    def _run(self, take: Callable[[Any], None], *arguments: bytes) -> None:
         # The text itself: its name would be unknown to a Redis that was started again.
-        return self._sender.ask(b"EVAL", self._script, b"0", *arguments)
+        self._sender.submit(take, b"EVAL", self._script, b"0", *arguments)
 
     # -- asking --------------------------------------------------------------------------------------
 
