@@ -145,7 +145,7 @@ class Erasure:
     async def _forget_in_redis(self, user: str, email: str) -> None:
         """Counters and what was said to them go now; the rest expires within a day by itself."""
         await self._accounts.guard.passed(email)
-        keys = [f"limit:{name}:{user}" for name in ("user", "export", "import", "conversations")]
+        keys = [f"limit:{name}:{user}" for name in ("user", "export", "import", "conversations", "sessions")]
         keys += room_keys(f"user:{user}")
         try:
             for key in keys:

@@ -12,6 +12,7 @@ from fittracker.mongo import Database, Document
 from fittracker.roomlog.record import Confirmed, Entry, Envelope, Kept, Place, Record, Spot
 
 DUPLICATE: Final = 11_000
+MOST_COUNTED: Final = 1_000
 _BARE: Final[Document] = {"overlay": 0, "people": 0}
 """Without what was laid over events: it may be much, and who reads on does not need it."""
 
@@ -108,11 +109,14 @@ class Archive:
     ) -> dict[str, int]:
         """For each room how many events of a kind have higher numbers and are not by this person.
 
-        Counting ends at `most`.
+        Counting ends at `most`, and where 1,000 were looked at: somebody may have said a million themselves.
         """
         found = await self._each(
             [
-                {"$match": {"room": room, "kind": kind, "seq": {"$gt": seq}, "by": {"$ne": but_by}}},
+                {"$match": {"room": room, "kind": kind, "seq": {"$gt": seq}}},
+                {"$sort": {"seq": -1}},
+                {"$limit": MOST_COUNTED},
+                {"$match": {"by": {"$ne": but_by}}},
                 {"$limit": most},
                 {"$group": {"_id": "$room", "count": {"$sum": 1}}},
             ]
