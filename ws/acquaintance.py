@@ -186,18 +186,22 @@ class Acquaintance:
         for user in users:
             self._learn(user, user in online)
 
-    def concerns(self, *people: str) -> bool:
-        """Whether somebody here asked about one of these people, or may be one of them who asked."""
-        some = set(people)
-        return not some.isdisjoint(self._known) or any(_viewer(asker) in some for asker in self._of)
+    def concerns(self, people: Collection[str]) -> bool:
+        """Whether somebody here asked about one of these people, or one of them asked."""
+        if not self._known:
+            return False
+        askers = {_viewer(each) for each in self._of}
+        return any(each in self._known or each in askers for each in people)
 
-    async def reconsider(self, *people: str) -> None:
+    async def reconsider(self, people: Collection[str]) -> None:
         """What others may know of these people, or they of others, may be less now: end what is."""
         some = set(people)
-        pairs = [(each, user) for user in some & self._known.keys() for each in self._known[user].watchers]
-        for connection, users in self._of.items():
-            if _viewer(connection) in some:
-                pairs += [(connection, user) for user in users if user not in some]
+        pairs = {
+            (watcher, user) for user in some & self._known.keys() for watcher in self._known[user].watchers
+        }
+        for asker, users in self._of.items():
+            if _viewer(asker) in some:
+                pairs |= {(asker, user) for user in users}
         knowing = await self._discretion.knowing({(_viewer(each), user) for each, user in pairs})
         for connection, user in pairs:
             known = self._known.get(user)

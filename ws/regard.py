@@ -49,12 +49,12 @@ class Regard:
         """Somebody may see less than before; whom they are told of, and who is told of them, is looked at."""
         match message:
             case control.GrantEnded(athlete=athlete, trainer=trainer):
-                self._reconsider(athlete, trainer)
+                self._reconsider({athlete, trainer})
             case control.Blocked(user=user, other=other):
                 self._spawn(self._keep_apart(user, other), "blocked")
-                self._reconsider(user, other)
+                self._reconsider({user, other})
             case control.SightChanged(user=user) | control.LookAgain(user=user):
-                self._reconsider(user)
+                self._reconsider({user})
             case control.MembershipEnded(room=room, user=user):
                 self._let_out(room, [user])
             case control.RoomEnded(room=room, users=users):
@@ -63,11 +63,11 @@ class Regard:
     def _let_out(self, room: str, users: Collection[str]) -> None:
         for user in users:
             self._presence.dismiss(room, user)
-        self._reconsider(*users)
+        self._reconsider(users)
 
-    def _reconsider(self, *people: str) -> None:
-        if self.acquaintance.concerns(*people):
-            self._spawn(self.acquaintance.reconsider(*people), "acquaintance-reconsidered")
+    def _reconsider(self, people: Collection[str]) -> None:
+        if self.acquaintance.concerns(people):
+            self._spawn(self.acquaintance.reconsider(people), "acquaintance-reconsidered")
 
     async def _keep_apart(self, one: str, other: str) -> None:
         """Neither of the two sees the other in a room any more."""
