@@ -61,8 +61,9 @@ class Inbox(WebSocketDataQueue):
 
     @property
     def ending(self) -> bool:
-        """Whether what waits next is the peer's close: whatever is owed to them has to go out first."""
-        return bool(self._buffer) and self._buffer[0][0][0] is WSMsgType.CLOSE
+        """Whether it ends next, by the peer's close or a fault: what is owed to them has to go out first."""
+        buffer = self._buffer
+        return buffer[0][0][0] is WSMsgType.CLOSE if buffer else self.exception() is not None
 
     def feed_data(self, data: Any, size: int) -> None:
         """A message came. aiohttp's parser calls this, and so does whoever wakes up the conversation."""

@@ -62,6 +62,9 @@ async def test_what_was_asked_right_before_a_close_is_answered(house: House, peo
     async with opened(house.url, ada.token) as raw:
         await raw.send(command(1, "room.members", room=f"heart:{ada.id}") + command(2, "ping") + farewell)
         assert await raw.ending() == (1000, [TEXT, TEXT])
+    async with opened(house.url, ada.token) as raw:  # and where a fault of the protocol comes behind it
+        await raw.send(command(1, "room.members", room=f"heart:{ada.id}") + frame(TEXT, reserved=7))
+        assert await raw.ending() == (1002, [TEXT])
 
 
 async def test_a_command_in_fragments_is_one_command(house: House, people: People) -> None:
