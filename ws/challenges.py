@@ -15,14 +15,13 @@ from fittracker.challenges.progress import PROGRESSED, Progressed
 from fittracker.challenges.ranks import RANKED, Ranked
 from fittracker.paging import LARGEST
 from fittracker.policy import SIGNED_IN
-from ws.chat import identity
 from ws.commands import command
 from ws.connection import Connection
 from ws.events import EventType
+from ws.fields import Id
 from ws.realtime import Realtime
 from ws.room_kinds import RoomKind
-
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
+from ws.sender import user_of
 
 
 class Report(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,7 +80,7 @@ EVENTS: Final = (
 async def progress(realtime: Realtime, connection: Connection, data: Report) -> Reported:
     """Add to one's total in a challenge whose metric is custom, while it runs."""
     total = await realtime.contexts.arena.progress.report(
-        identity(connection).user, data.challenge, data.value, str(data.client_id)
+        user_of(connection), data.challenge, data.value, str(data.client_id)
     )
     return Reported(data.challenge, total)
 
@@ -90,7 +89,7 @@ async def progress(realtime: Realtime, connection: Connection, data: Report) -> 
 async def board(realtime: Realtime, connection: Connection, data: BoardQuery) -> BoardShown:
     """The leaders of a challenge that one may look at, and where one stands oneself."""
     stretch, names = await realtime.contexts.arena.standings(
-        identity(connection).user, data.challenge, 0, data.limit
+        user_of(connection), data.challenge, 0, data.limit
     )
 
     def line(row: Row) -> Line:

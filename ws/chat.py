@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from fittracker.auth.identity import Identity
 from fittracker.chat.chat import Chat
 from fittracker.chat.marks import Marked
 from fittracker.chat.message import (
@@ -28,15 +27,17 @@ from fittracker.chat.message import (
 )
 from fittracker.chat.text import LONGEST
 from fittracker.clock import of_ms, rfc3339
-from fittracker.errors import NotFound, Unauthenticated
+from fittracker.errors import NotFound
 from fittracker.policy import SIGNED_IN
 from fittracker.redis import OUTAGES
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.events import EventType
+from ws.fields import Id
 from ws.realtime import Realtime
 from ws.room_kinds import RoomKind
 from ws.rooms import RoomName
+from ws.sender import identity_of, user_of
 from ws.typing import FOR_S
 
 TALKING: Final = ("chat", "session", "challenge")
@@ -48,7 +49,6 @@ TYPING: Final = "chat.typing"
 TYPING_COST: Final = 20
 """So many samples a `chat.typing` counts for that nobody is told: a thousand may come in ten seconds."""
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 Body = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
 Seq = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
@@ -149,7 +149,7 @@ EVENTS: Final = (
 @command("chat.send", ChatSend, ChatSent, policy=SIGNED_IN)
 async def send(realtime: Realtime, connection: Connection, data: ChatSend) -> ChatSent:
     """Say something in a room; the answer comes when it is stored."""
-    who = identity(connection)
+    who = identity_of(connection)
     confirmed = await realtime.contexts.chat.send(
         who.user, who.name, data.room, data.text, client_id=str(data.client_id), reply_to=data.reply_to
     )
@@ -160,19 +160,19 @@ async def send(realtime: Realtime, connection: Connection, data: ChatSend) -> Ch
 @command("chat.edit", ChatEdit, ChatEdited, policy=SIGNED_IN)
 async def edit(realtime: Realtime, connection: Connection, data: ChatEdit) -> ChatEdited:
     """Let a message of one's own say something else; what it said before is gone."""
-    return await realtime.contexts.chat.edits.edit(identity(connection).user, data.id, data.text)
+    return await realtime.contexts.chat.edits.edit(user_of(connection), data.id, data.text)
 
 
 @command("chat.delete", ChatDelete, ChatDeleted, policy=SIGNED_IN)
 async def delete(realtime: Realtime, connection: Connection, data: ChatDelete) -> ChatDeleted:
     """Delete a message of one's own, or any in one's group or session; again is the same."""
-    return await realtime.contexts.chat.edits.delete(identity(connection).user, data.id)
+    return await realtime.contexts.chat.edits.delete(user_of(connection), data.id)
 
 
 @command("chat.react", ChatReact, ChatReacted, policy=SIGNED_IN)
 async def react(realtime: Realtime, connection: Connection, data: ChatReact) -> ChatReacted:
     """Give a message an emoji, or take it back; again is the same."""
-    user = identity(connection).user
+    user = user_of(connection)
     done = await realtime.contexts.chat.reactions.react(user, data.id, data.emoji, on=data.on)
     return ChatReacted(done.emoji, done.count)
 
@@ -180,14 +180,14 @@ async def react(realtime: Realtime, connection: Connection, data: ChatReact) -> 
 @command("chat.history", ChatHistory, Page, policy=SIGNED_IN)
 async def history(realtime: Realtime, connection: Connection, data: ChatHistory) -> Page:
     """The newest messages of a room, or those below a number, in the room's order and as they are now."""
-    user = identity(connection).user
+    user = user_of(connection)
     return await realtime.contexts.chat.history(user, data.room, before=data.before, limit=data.limit)
 
 
 @command("chat.typing", ChatWriting, Nothing, policy=SIGNED_IN, own_limit=True)
 async def typing(realtime: Realtime, connection: Connection, data: ChatWriting) -> Nothing:
     """Tell a room that one is writing: mostly sent without an `id`, and told every three seconds at most."""
-    who, now = identity(connection), realtime.wheel.now
+    who, now = identity_of(connection), realtime.wheel.now
     if not realtime.typing.admits(data.room, who.user, now, on=data.on):
         # At every key, by a simple client: that must not use up what it needs to say something.
         connection.spend(now, 0, TYPING_COST)
@@ -202,7 +202,7 @@ async def typing(realtime: Realtime, connection: Connection, data: ChatWriting) 
 @command("chat.read", ChatReadUpTo, Marked, policy=SIGNED_IN)
 async def read(realtime: Realtime, connection: Connection, data: ChatReadUpTo) -> Marked:
     """Note that one has read up to a number; a lower one than before changes nothing."""
-    user, chat = identity(connection).user, realtime.contexts.chat
+    user, chat = user_of(connection), realtime.contexts.chat
     marked, news = await chat.marks.read(user, data.room, data.seq)
     if news and await _heard(chat, user, data.room):
         await _tell_few(realtime, data.room, READ, ChatRead(data.room, user, marked.seq))
@@ -227,10 +227,3 @@ async def _tell_few(realtime: Realtime, room: str, kind: str, data: msgspec.Stru
         few = True  # no other worker hears of it now
     if few:
         realtime.hub.publish(room, realtime.event(kind, room, data))
-
-
-def identity(connection: Connection) -> Identity:
-    """Who sends; there on every socket that may send commands."""
-    if connection.identity is None:
-        raise Unauthenticated("Send auth first.")
-    return connection.identity

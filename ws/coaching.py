@@ -12,14 +12,14 @@ from fittracker.coaching.life import Step
 from fittracker.coaching.results import SessionEnded
 from fittracker.coaching.roster import SessionRoster
 from fittracker.coaching.voice import SessionJoined, SessionLeft, SessionState, state_of
-from fittracker.errors import Unauthenticated
 from fittracker.policy import SIGNED_IN
 from ws.commands import command
 from ws.connection import Connection
 from ws.events import EventType
+from ws.fields import Id
 from ws.realtime import Realtime
+from ws.sender import user_of
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 ClientId = Annotated[str, Meta(min_length=1, max_length=64)]
 Words = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
 Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")]
@@ -89,7 +89,7 @@ async def end(realtime: Realtime, connection: Connection, data: OfSession) -> Se
 
 async def _step(realtime: Realtime, connection: Connection, data: OfSession, step: Step) -> SessionState:
     contexts = realtime.contexts
-    session = await contexts.coaching.life.step(_user(connection), data.session, step)
+    session = await contexts.coaching.life.step(user_of(connection), data.session, step)
     return state_of(session, contexts.clock.now_ms())
 
 
@@ -97,7 +97,7 @@ async def _step(realtime: Realtime, connection: Connection, data: OfSession, ste
 async def cue(realtime: Realtime, connection: Connection, data: NewCue) -> Said:
     """Say something to everybody in a session or to one athlete, by its trainer; for good."""
     return await realtime.contexts.lessons.cues.cue(
-        _user(connection),
+        user_of(connection),
         data.session,
         kind=data.kind,
         text=data.text,
@@ -111,7 +111,7 @@ async def cue(realtime: Realtime, connection: Connection, data: NewCue) -> Said:
 async def feedback(realtime: Realtime, connection: Connection, data: NewFeedback) -> Said:
     """Tell one athlete of a session how they do it; for good, and for nobody else to read."""
     return await realtime.contexts.lessons.cues.feedback(
-        _user(connection),
+        user_of(connection),
         data.session,
         to=data.to,
         code=data.code,
@@ -128,11 +128,4 @@ async def roster(realtime: Realtime, connection: Connection, data: OfSession) ->
     async def present() -> set[str]:
         return {each.user for each in await realtime.presence.members(f"session:{data.session}")}
 
-    return await realtime.contexts.lessons.roster.of(_user(connection), data.session, present)
-
-
-def _user(connection: Connection) -> str:
-    identity = connection.identity
-    if identity is None:
-        raise Unauthenticated("Send auth first.")
-    return identity.user
+    return await realtime.contexts.lessons.roster.of(user_of(connection), data.session, present)

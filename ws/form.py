@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 from prometheus_client import Counter
 
-from fittracker.errors import Failure, NotFound, TooLarge, Unauthenticated
+from fittracker.errors import Failure, NotFound, TooLarge
 from fittracker.form import Analysis, Event, Fault, FormSummary, Hold, Point, Rep
 from fittracker.form.exercises import Name
 from fittracker.form.findings import Severity
@@ -24,8 +24,9 @@ from fittracker.policy import SIGNED_IN
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.events import EventType
-from ws.heart import Id
+from ws.fields import Id
 from ws.realtime import Realtime
+from ws.sender import user_of
 
 MOST_ANALYSES: Final = 4
 """So many a connection may have open: one a camera, and some to spare."""
@@ -218,9 +219,7 @@ class Analyses:
 @command("form.open", FormOpen, FormOpened, policy=SIGNED_IN)
 async def form_open(realtime: Realtime, connection: Connection, data: FormOpen) -> FormOpened:
     """Begin to analyse an exercise. With `session` the members of that coaching session see it, too."""
-    identity = connection.identity
-    if identity is None:
-        raise Unauthenticated("Send auth first.")
+    who = user_of(connection)
     analysis = Analysis(
         data.exercise,
         data.model,
@@ -228,7 +227,7 @@ async def form_open(realtime: Realtime, connection: Connection, data: FormOpen) 
         world=data.space == "world",
         count_from=data.count_from,
     )
-    watched = Watched(analysis, identity.user, data.session)
+    watched = Watched(analysis, who, data.session)
     if connection.analyses is None:
         connection.analyses = Analyses()
     analyses: Analyses = connection.analyses

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from fittracker import ble
-from fittracker.errors import Failure, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
+from fittracker.errors import Failure, Invalid, NotFound, RateLimited, Unavailable
 from fittracker.observability import logger
 from fittracker.policy import SIGNED_IN, Policy
 from fittracker.pulse import Alert
@@ -20,8 +20,10 @@ from fittracker.workouts import empty_summary
 from ws.commands import NOTHING, Nothing, command
 from ws.connection import Connection
 from ws.feed import BATCH, BATCH_ITEM, SAMPLE, Feed, Feeds, update
+from ws.fields import Id
 from ws.heart_events import EVENTS as EVENTS
 from ws.realtime import Realtime
+from ws.sender import identity_of, user_of
 
 log = logger(__name__)
 
@@ -30,7 +32,6 @@ BINARY_KINDS: Final = frozenset({b"\x01", b"\x02"})
 MOST_SAMPLES: Final = 300
 
 Text = Annotated[str, Meta(min_length=1, max_length=100)]
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 
 
 class Device(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -94,7 +95,7 @@ async def hr_open(realtime: Realtime, connection: Connection, data: HrOpen) -> H
 
     With `session`, the members of that coaching session see it too.
     """
-    user = _user(connection)
+    user = user_of(connection)
     contexts = realtime.contexts
     entered = await _enter(realtime, data, user)
     if connection.feeds is None:
@@ -159,7 +160,7 @@ class _Opening:
 @command("hr.close", HrClose, HrClosed, policy=BY_DEVICE)
 async def hr_close(realtime: Realtime, connection: Connection, data: HrClose) -> HrClosed:
     """End a stream: what was accepted is stored, the workout made, its summary told. Twice is the same."""
-    user = _user(connection)
+    user = user_of(connection)
     stream_id = str(data.stream)
     feed: Feed | None = connection.feeds.find(stream_id) if connection.feeds else None
     if feed is None:
@@ -211,9 +212,7 @@ def push_binary(realtime: Realtime, connection: Connection, payload: bytes) -> N
 
     Big endian; the payloads are those of BLE's Heart Rate Measurement (0x2A37).
     """
-    identity = connection.identity
-    if identity is None:
-        raise Unauthenticated("Send auth first.")
+    identity_of(connection)
     if connection.feeds is None:
         raise NotFound("Open this stream first.")
     if payload[0] == 1:
@@ -297,7 +296,7 @@ def tell_alert(realtime: Realtime, rooms: Sequence[str], user: str, alert: Alert
 @command("hr.watch", Athlete, Nothing, policy=SIGNED_IN)
 async def hr_watch(realtime: Realtime, connection: Connection, data: Athlete) -> Nothing:
     """See a heart rate live: one's own, one that is public, with a grant, or in a session one shares."""
-    watcher = _user(connection)
+    watcher = user_of(connection)
 
     async def check() -> None:
         if not await realtime.may_watch(watcher, data.user):
@@ -360,10 +359,3 @@ async def _end_silent(realtime: Realtime, stream: Stream) -> None:
     if isinstance(owner, Feed) and owner.connection.feeds is not None:
         owner.connection.feeds.drop(owner)
     await end_stream(realtime, stream, owner)
-
-
-def _user(connection: Connection) -> str:
-    identity = connection.identity
-    if identity is None:
-        raise Unauthenticated("Send auth first.")
-    return identity.user

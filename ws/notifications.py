@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from fittracker.clock import rfc3339
-from fittracker.errors import Invalid, Unauthenticated
+from fittracker.errors import Invalid
 from fittracker.inbox.entries import Actor, Notification
 from fittracker.inbox.news import NOTIFICATION, READ, WITHDRAWN, Read, Withdrawn
 from fittracker.mongo import Document
@@ -17,6 +17,7 @@ from ws.commands import command
 from ws.connection import Connection
 from ws.events import EventType
 from ws.realtime import Realtime
+from ws.sender import user_of
 
 EVENTS: Final = (
     EventType(NOTIFICATION, Notification, ("user",), durable=True),
@@ -76,7 +77,7 @@ class Unread(msgspec.Struct):
 @command("notify.list", NotifyList, Entries, policy=SIGNED_IN)
 async def list_(realtime: Realtime, connection: Connection, data: NotifyList) -> Entries:
     """One's inbox, newest first."""
-    page = await realtime.contexts.notifications.page(_user(connection), data.limit, data.cursor)
+    page = await realtime.contexts.notifications.page(user_of(connection), data.limit, data.cursor)
     return Entries([_entry(each) for each in page.items], page.next_cursor, page.unread, page.revision)
 
 
@@ -85,14 +86,8 @@ async def read(realtime: Realtime, connection: Connection, data: NotifyRead) -> 
     """Mark entries of one's inbox as read; one's other devices are told by `notification.read`."""
     if data.all == (data.ids is not None):
         raise Invalid("Say which: either ids, or all.", fields={"ids": "ids or all, not both"})
-    unread, revision = await realtime.contexts.notifications.read(_user(connection), data.ids)
+    unread, revision = await realtime.contexts.notifications.read(user_of(connection), data.ids)
     return Unread(unread, revision)
-
-
-def _user(connection: Connection) -> str:
-    if connection.identity is None:
-        raise Unauthenticated("Send auth first.")
-    return connection.identity.user
 
 
 def _entry(entry: Document) -> Entry:

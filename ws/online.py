@@ -7,12 +7,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from fittracker.errors import Unauthenticated
 from fittracker.policy import SIGNED_IN
 from ws.commands import command
 from ws.connection import Connection
 from ws.events import EventType
+from ws.fields import Id
 from ws.realtime import Realtime
+from ws.sender import user_of
 from ws.tidings import Changed, Joined, Left
 
 MEETING: Final = ("session", "chat", "challenge")
@@ -22,13 +23,11 @@ EVENTS: Final = (
     EventType("presence.changed", Changed, MEETING),
 )
 
-UserId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
-
 
 class Query(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to look for."""
 
-    users: Annotated[list[UserId], Meta(min_length=1, max_length=100)]
+    users: Annotated[list[Id], Meta(min_length=1, max_length=100)]
 
 
 class Online(msgspec.Struct):
@@ -44,8 +43,5 @@ async def query(realtime: Realtime, connection: Connection, data: Query) -> Onli
     Of everybody who is `public`; else of those with whom one shares a grant, a coaching session that is not
     over, or a conversation; never where one of the two blocked the other.
     """
-    identity = connection.identity
-    if identity is None:
-        raise Unauthenticated("Send auth first.")
-    online = await realtime.regard.acquaintance.ask(connection, identity.user, data.users)
+    online = await realtime.regard.acquaintance.ask(connection, user_of(connection), data.users)
     return Online(dict.fromkeys(sorted(online), True))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from fittracker.errors import Invalid, NotFound, Unauthenticated
+from fittracker.errors import Invalid, NotFound
 from fittracker.observability import logger
 from fittracker.policy import SIGNED_IN
 from fittracker.redis import OUTAGES
@@ -21,6 +21,7 @@ from ws.presence import Member
 from ws.readers import Entered, Gap
 from ws.realtime import Realtime
 from ws.room_kinds import RoomKind
+from ws.sender import user_of
 
 log = logger(__name__)
 
@@ -102,12 +103,10 @@ Present = tuple[list[Member], int | None]
 
 async def check(realtime: Realtime, connection: Connection, room: str, *, entering: bool = False) -> None:
     """NotFound unless this person may be in the room now; Invalid for what is no room's name."""
-    identity = connection.identity
-    if identity is None:
-        raise Unauthenticated("Send auth first.")
+    who = user_of(connection)
     kind, subject = _kind(realtime, room)
     allowed = kind.door if entering else kind.look
-    if not await allowed(realtime, identity.user, subject):
+    if not await allowed(realtime, who, subject):
         raise NotFound("There is no such room.")
 
 
@@ -146,9 +145,8 @@ async def _seen(realtime: Realtime, connection: Connection, room: str) -> list[M
     if not _kind(realtime, room)[0].listed:
         return []
     present = await realtime.presence.members(room)
-    viewer = connection.identity.user if connection.identity is not None else ""
     others = {each.user for each in present}
-    hidden = await realtime.contexts.discretion.hidden(viewer, others, room.partition(":")[0])
+    hidden = await realtime.contexts.discretion.hidden(user_of(connection), others, room.partition(":")[0])
     return [each for each in present if each.user not in hidden]
 
 

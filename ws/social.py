@@ -14,14 +14,13 @@ from fittracker.policy import SIGNED_IN
 from fittracker.social.comments import COMMENTED, UNCOMMENTED, Commented, Uncommented
 from fittracker.social.likes import LIKED, Liked
 from fittracker.social.posts import LONGEST_TEXT, POSTED, Posted
-from ws.chat import identity
 from ws.commands import command
 from ws.connection import Connection
 from ws.events import EventType
+from ws.fields import Id
 from ws.realtime import Realtime
 from ws.room_kinds import RoomKind
-
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
+from ws.sender import user_of
 
 
 class Like(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,14 +69,14 @@ EVENTS: Final = (
 @command("social.like", Like, Likes, policy=SIGNED_IN)
 async def like(realtime: Realtime, connection: Connection, data: Like) -> Likes:
     """Like a post that one may see; again is the same."""
-    likes = await realtime.contexts.social.likes.put(identity(connection).user, data.post, on=True)
+    likes = await realtime.contexts.social.likes.put(user_of(connection), data.post, on=True)
     return Likes(data.post, True, likes)
 
 
 @command("social.unlike", Like, Likes, policy=SIGNED_IN)
 async def unlike(realtime: Realtime, connection: Connection, data: Like) -> Likes:
     """Take one's like back; again is the same."""
-    likes = await realtime.contexts.social.likes.put(identity(connection).user, data.post, on=False)
+    likes = await realtime.contexts.social.likes.put(user_of(connection), data.post, on=False)
     return Likes(data.post, False, likes)
 
 
@@ -85,6 +84,6 @@ async def unlike(realtime: Realtime, connection: Connection, data: Like) -> Like
 async def comment(realtime: Realtime, connection: Connection, data: Comment) -> CommentMade:
     """Comment on a post that one may see; the answer comes when it is stored."""
     made = await realtime.contexts.social.comments.add(
-        identity(connection).user, data.post, data.text, str(data.client_id)
+        user_of(connection), data.post, data.text, str(data.client_id)
     )
     return CommentMade(made["_id"], rfc3339(made["created_at"]))
