@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
-from fittracker.errors import Failure
+from fittracker.errors import Failure, Unavailable
 
 Key = TypeVar("Key")
 Wish = TypeVar("Wish")
@@ -18,6 +18,9 @@ Outcome = TypeVar("Outcome")
 
 LARGEST: Final = 200
 """So many wishes go together: a transaction has to stay short."""
+PATIENCE_S: Final = 8.0
+"""So long a group may take. A transaction of a worker that was killed holds what it has written until the
+database gives it up (see docs/deployment.md); nobody waits for that without being told."""
 
 
 class Together(Generic[Key, Wish, Outcome]):
@@ -60,7 +63,13 @@ class Together(Generic[Key, Wish, Outcome]):
 
     async def _do(self, key: Key, group: list[tuple[Wish, asyncio.Future[Outcome]]]) -> None:
         try:
-            outcomes = await self._carry_out(key, [wish for wish, _ in group])
+            async with asyncio.timeout(PATIENCE_S):
+                outcomes = await self._carry_out(key, [wish for wish, _ in group])
+        except TimeoutError:
+            unknown = Unavailable(
+                "The outcome is unknown; sending the same again is safe.", retry_after_ms=1_000
+            )
+            outcomes = [unknown] * len(group)
         except Exception as error:  # noqa: BLE001  everybody who asked gets it
             outcomes = [error] * len(group)  # type: ignore[list-item]
         except BaseException:

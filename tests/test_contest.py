@@ -74,7 +74,7 @@ async def test_what_is_reported_counts_once_though_a_worker_is_killed_and_valkey
         asyncio.create_task(report_all(workers, each, challenge, place)) for place, each in enumerate(runners)
     ]
     entries = people.contexts.database.challenge_progress
-    async with asyncio.timeout(30), Redis.from_url(redis_url) as valkey:
+    async with asyncio.timeout(80), Redis.from_url(redis_url) as valkey:
         while await entries.count_documents({"challenge": challenge}) < 20:
             await asyncio.sleep(0.01)
         workers[1].kill_worker()

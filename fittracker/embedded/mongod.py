@@ -49,6 +49,8 @@ class Mongod(EmbeddedServer):
             *("--wiredTigerCacheSizeGB", CACHE_GB, "--oplogSize", OPLOG_MB),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
+            # What a killed worker had begun to write is given up sooner than after a minute.
+            *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         ]
 
     def prepare(self) -> None:

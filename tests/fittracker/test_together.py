@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from fittracker.errors import Conflict, Failure
+from fittracker import together
+from fittracker.errors import Conflict, Failure, Unavailable
 from fittracker.together import LARGEST, Together
 
 
@@ -61,6 +62,16 @@ async def test_a_group_that_breaks_breaks_alone() -> None:
         await first
     assert await second == 4
     assert await work.together.ask("a", 3) == 6
+
+
+async def test_nobody_waits_for_ever_and_the_next_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a worker that was killed has left a transaction behind: the outcome is unknown."""
+    monkeypatch.setattr(together, "PATIENCE_S", 0.05)
+    work = Work()
+    with pytest.raises(Unavailable):
+        await work.together.ask("a", 1)
+    work.go.set()
+    assert await work.together.ask("a", 1) == 2
 
 
 async def test_groups_are_of_a_size_that_a_transaction_bears() -> None:
