@@ -66,7 +66,8 @@ class People:
 
     async def _acquainted(self, viewer: str, user: str) -> bool:
         """Whether the viewer lets this trainer see something, or both are in a coaching session."""
-        return bool(await self._grants.kinds(user, viewer)) or await self._coaching.introduced(viewer, user)
+        given = await self._grants.kinds(user, viewer)
+        return bool(given) or user in await self._coaching.introduced(viewer, [user])
 
     async def reachable(self, user: str, others: Collection[str]) -> set[str]:
         """Those of the others to whom this person may write first: whoever they may know to be there."""
@@ -78,9 +79,9 @@ class People:
             user, [each["_id"] for each in found if visibility(each, "profile") == "followers"]
         )
         reached = {each["_id"] for each in found} - hidden
-        for each in hidden:
-            if await self._grants.kinds(user, each) or await self._acquainted(user, each):
-                reached.add(each)
+        if hidden:
+            tied = await self._grants.tied({(user, each) for each in hidden})
+            reached |= {each for _, each in tied} | await self._coaching.introduced(user, hidden)
         return reached
 
     # -- heart rate ----------------------------------------------------------------------------------

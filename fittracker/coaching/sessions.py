@@ -235,20 +235,21 @@ class Coaching:
             found |= {pair for pair in pairs if pair[0] in seeing and pair[1] in seen}
         return found
 
-    async def introduced(self, viewer: str, user: str) -> bool:
-        """Whether the viewer meets this person in a session that is not over.
+    async def introduced(self, viewer: str, users: Collection[str]) -> set[str]:
+        """Those of the users whom the viewer meets in a session that is not over.
 
         As the trainer who invited the viewer, or as an athlete who has entered: being invited shows nothing.
         """
-        met: Document = {
+        people = list(users)
+        mine: Document = {
             "state": {"$in": OPEN_STATES},
-            "$or": [
-                {"trainer": user, "athletes": viewer},
-                {"entered": user, "trainer": viewer},
-                {"entered": user, "athletes": viewer},
-            ],
+            "$or": [{"trainer": viewer}, {"athletes": viewer}],
         }
-        return await self._sessions.find_one(met, {"_id": 1}) is not None
+        entered = {"$setIntersection": [{"$ifNull": ["$entered", []]}, people]}
+        met: set[str] = set()
+        async for each in self._sessions.find(mine, {"trainer": 1, "entered": entered}):
+            met |= {each["trainer"], *each["entered"]}
+        return met & set(people)
 
     async def _blocked(self, one: str, other: str, _caller: Caller) -> None:
         """Grants between the two are over by now: neither stays in a session of the other's."""
