@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-UPDATES_BYTES = 2_100
-"""What a tick brings to one member of the room: some twelve updates."""
+UPDATES_BYTES = 2_300
+"""What a tick brings to one member of the room: some thirteen updates."""
 MESSAGE_BYTES = 300
 """One chat message as it is delivered."""
 

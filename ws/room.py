@@ -17,7 +17,7 @@ from ws.told import LARGE, Told
 
 FEW: Final = 10
 """So many members are each sent an event by itself: it keeps its place among what else they are sent."""
-WORTH_A_WRITE: Final = 12
+WORTH_A_WRITE: Final = 13
 """Frames at which a large room writes: with fewer, a longer gathering saves more than it costs."""
 
 
