@@ -25,6 +25,8 @@ from ws.sender import user_of
 
 log = logger(__name__)
 
+SAMPLES_AN_EVENT: Final = 5
+"""So much of what a socket may push counts an event that it recovers: 4,000 in 10 s, as it is by default."""
 MOST_MEMBERS: Final = 100
 """So many members a result lists; joining a larger room tells only their count."""
 
@@ -165,7 +167,10 @@ async def _go_in(realtime: Realtime, connection: Connection, data: RoomJoin) -> 
     look = partial(_look_around, realtime, connection, data.room)
     if _kind(realtime, data.room)[0].logged:
         since = Place(data.since.epoch, data.since.seq) if data.since else None
-        return await realtime.readers.enter(connection, data.room, since, look)
+        entered, present = await realtime.readers.enter(connection, data.room, since, look)
+        # A long recovery is as dear as thousands of samples: one must not get it for the price of a command.
+        connection.spend(realtime.wheel.now, 0, SAMPLES_AN_EVENT * len(entered.events))
+        return entered, present
     await realtime.join(connection, data.room)
     return NO_LOG, await look()
 

@@ -20,6 +20,7 @@ from fittracker.roomlog.window import Said, window_key
 from tests.house import House
 from tests.peer import JSON, MSGPACK, Peer, connect
 from tests.people import People, Person
+from ws import rooms
 from ws.link import pack
 
 
@@ -100,6 +101,25 @@ async def test_who_comes_back_gets_what_was_missed(
         assert again["events"][0] == live
         await say(house, room, "four")
         await hears(peer, "four")
+
+
+async def test_what_is_recovered_counts_as_much_as_it_costs(
+    house: House, trainer: Person, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or one socket could ask for hours of a room sixty times in ten seconds."""
+    first = await say(house, room, "0")
+    for number in range(1, 5):
+        await say(house, room, str(number))
+    since = {"epoch": first.place.epoch, "seq": first.place.seq}
+    monkeypatch.setattr(rooms, "SAMPLES_AN_EVENT", house.realtime.settings.ws_samples // 10)
+    async with connect(house.url, trainer.token) as peer:
+        for _ in range(2):
+            assert texts(await peer.call("room.join", room=room, since=since)) == ["1", "2", "3", "4"]
+        refused = await peer.refused("room.join", room=room, since=since)
+        assert (refused["code"], refused["retry"]) == ("rate_limited", True)
+        assert 0 < refused["retry_after_ms"] <= 10_001
+        await say(house, room, "5")
+        await hears(peer, "5")  # one was in the room before
 
 
 async def test_nothing_is_lost_or_doubled_while_somebody_comes_in(
