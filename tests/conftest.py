@@ -30,9 +30,23 @@ from tests.patience import until
 
 ROOT = Path(__file__).resolve().parents[1]
 DATABASE = "fittracker_test"
+LONGEST = (
+    "test_durable_rooms",
+    "test_openapi_fuzz",
+    "test_deletion",
+    "test_outages",
+    "test_slow_reader",
+    "test_machine",
+    "test_churn",
+)
 RUN_MARK = "FITTRACKER_TEST_PROCESS"
 # Belong to the multiprocessing module and end with the interpreter.
 MULTIPROCESSING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The modules that take longest go first: begun last, one of them would keep a single core busy."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -7,7 +7,7 @@ and is acted on by every worker that has one of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -25,8 +25,8 @@ from ws.roll_call import PIECE, Clerk
 log = logger(__name__)
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], None]
-MayStay = Callable[[str, str], Awaitable[bool]]
-"""Whether a person may be in a room now."""
+Staying = Callable[[Collection[str], str], Awaitable[set[str]]]
+"""Those of some people who may be in a room now."""
 
 
 class Orders:
@@ -41,7 +41,7 @@ class Orders:
         clerk: Clerk,
         regard: Regard,
         spawn: Spawn,
-        may_stay: MayStay,
+        staying: Staying,
     ) -> None:
         self._worker = worker
         self._hub = hub
@@ -50,7 +50,7 @@ class Orders:
         self._clerk = clerk
         self._regard = regard
         self._spawn = spawn
-        self._may_stay = may_stay
+        self._staying = staying
         self._remarks = Remarks(hub, contexts)
         self.sight_changes = 0
         """How many messages have come after which somebody may see less."""
@@ -170,15 +170,15 @@ class Orders:
         """A person may see less: wherever they are and may not be any more, they are out."""
         rooms = {name for connection in self._hub.of_user(user) for name in connection.rooms}
         for name in rooms - {own_room(user)}:
-            if not await self._may_stay(user, name):
+            if user not in await self._staying({user}, name):
                 self._part(name, user)
 
     async def _look_at_room(self, name: str) -> None:
         """Fewer people may be in a room."""
         room = self._hub.rooms.get(name)
-        for who in tuple(room.people()) if room else ():
-            if not await self._may_stay(who.user, name):
-                self._part(name, who.user)
+        here = {who.user for who in room.people()} if room else set()
+        for user in here - await self._staying(here, name):
+            self._part(name, user)
 
     async def _look_at_posts_of(self, user: str) -> None:
         """A person shows themselves to fewer: their posts are seen by fewer."""
@@ -209,5 +209,5 @@ class Orders:
                     await self._look_at_member(f"session:{watched.session}", watched.user)
 
     async def _look_at_member(self, room: str, user: str) -> None:
-        if not await self._may_stay(user, room):
+        if user not in await self._staying({user}, room):
             self._let_out(room, [user])

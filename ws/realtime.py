@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -99,7 +99,7 @@ class Realtime:
         )
         self.clerk = Clerk(self.hub, self.broker, contexts.clock.now() - loop.time())
         self.orders = Orders(
-            worker, self.hub, contexts, telemetry, self.clerk, self.regard, self.spawn, self.may_stay
+            worker, self.hub, contexts, telemetry, self.clerk, self.regard, self.spawn, self.staying
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._count = 0
@@ -316,11 +316,15 @@ class Realtime:
             for who in room.people():
                 yield room.name, who.user, who.name, who.role
 
-    async def may_stay(self, user: str, room: str) -> bool:
-        """Whether this person may be in a room now; False for what is no room's name."""
+    async def staying(self, users: Collection[str], room: str) -> set[str]:
+        """Those of these people who may be in a room now; nobody in what is no room's name."""
         name, _, subject = room.partition(":")
         kind = self.registry.rooms.get(name)
-        return kind is not None and await kind.look(self, user, subject)
+        if kind is None:
+            return set()
+        if kind.sift is not None:
+            return await kind.sift(self, users, subject)
+        return {user for user in users if await kind.look(self, user, subject)}
 
     async def may_watch(self, watcher: str, athlete: str) -> bool:
         """Whether this person may see this athlete's heart rate now."""

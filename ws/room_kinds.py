@@ -5,12 +5,15 @@ A feature module lists its own as `ROOMS`; `ws/rooms.py` asks them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 Check = Callable[[Any, str, str], Awaitable[bool]]
 """`check(realtime, user, subject)`: whether that person may; `subject` is what stands after the colon."""
+
+Sift = Callable[[Any, Collection[str], str], Awaitable[set[str]]]
+"""`sift(realtime, users, subject)`: those of the persons who may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class RoomKind:
     """Whether people are there for each other: who comes and goes is told."""
     listed: bool = True
     """Whether those who are there are named to each other."""
+    sift: Sift | None = None
+    """`look` for many at once, for rooms in which many lose the permission in the same moment."""
 
     @property
     def door(self) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -56,7 +57,11 @@ async def _look(realtime: Realtime, user: str, subject: str) -> bool:
     return await realtime.contexts.social.posts.may_see(user, subject)
 
 
-ROOMS: Final = (RoomKind("post", look=_look, meeting=False, listed=False),)
+async def _sift(realtime: Realtime, users: Collection[str], subject: str) -> set[str]:
+    return await realtime.contexts.social.posts.seeing(subject, users)
+
+
+ROOMS: Final = (RoomKind("post", look=_look, meeting=False, listed=False, sift=_sift),)
 EVENTS: Final = (
     EventType(POSTED, Posted, rooms=("user",)),
     EventType(LIKED, Liked, rooms=("post", "user")),

@@ -80,8 +80,12 @@ class Posts:
 
     async def may_see(self, viewer: str, post: str) -> bool:
         """Whether the viewer may see this post now."""
+        return viewer in await self.seeing(post, {viewer})
+
+    async def seeing(self, post: str, viewers: Collection[str]) -> set[str]:
+        """Those of the viewers who may see this post now."""
         found = await self._find(post)
-        return found is not None and viewer in await self._seeing(found, {viewer})
+        return await self._seeing(found, viewers) if found is not None else set()
 
     async def _find(self, post: str) -> Document | None:
         return await self._posts.find_one({"_id": post, "deleted_at": None}) if is_id(post) else None

@@ -249,6 +249,30 @@ async def test_who_may_see_it_no_more_is_out_at_once(square: Square, change: Cal
         assert of(await looking.settle(), "social.liked") == []
 
 
+async def test_those_who_look_at_a_hidden_post_are_asked_for_at_once(
+    square: Square, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last of ten thousand must not go on listening while each before them is looked up."""
+    owner, *crowd = await square.people.crowd(13)
+    post = await square.post(owner)
+    room = f"post:{post}"
+    for each in crowd:
+        await square.socket(each, 1, room)
+    posts = square.houses[1].realtime.contexts.social.posts
+    asked: list[int] = []
+    seeing = posts.seeing
+
+    async def count(name: str, viewers: Any) -> set[str]:
+        asked.append(len(viewers))
+        return await seeing(name, viewers)
+
+    monkeypatch.setattr(posts, "seeing", count)
+    await hide(square, owner, crowd[0], post)
+    for each in crowd:
+        await square.until_out(each, room, 1)
+    assert asked == [12]
+
+
 async def test_who_hides_their_profile_has_their_public_posts_seen_by_followers_alone(square: Square) -> None:
     """Those who look and do not follow are out; what followers see of the heart ends with following."""
     owner, follower, stranger = await square.people.crowd(3)
