@@ -21,43 +21,24 @@ from fittracker.auth.sessions import Sessions
 from fittracker.auth.tickets import Tickets
 from fittracker.auth.tokens import AccessTokens
 from fittracker.avatars import Avatars
-from fittracker.blocks import Blocks
-from fittracker.challenges.arena import Arena
-from fittracker.challenges.arena import Ground as ArenaGround
-from fittracker.chat.chat import Chat
-from fittracker.chat.chat import Ground as ChatGround
-from fittracker.chat.conversations import Conversations
-from fittracker.chat.forum import Forum, Forums
-from fittracker.chat.seats import Seats
 from fittracker.clock import Clock
-from fittracker.coaching.leaving import UNSAID, Leaving
-from fittracker.coaching.lessons import Ground as LessonsGround
-from fittracker.coaching.lessons import Lessons, open_lessons
-from fittracker.coaching.sessions import Coaching
-from fittracker.coaching.tally import Tally
+from fittracker.coaching.leaving import Leaving
+from fittracker.company import Gatherings, open_company, open_gatherings
 from fittracker.connections import Connections
 from fittracker.contexts import Contexts
 from fittracker.denials import Denials
 from fittracker.discretion import Discretion
-from fittracker.follows import Follows
-from fittracker.grants import Grants
 from fittracker.ground import Ground, open_ground
 from fittracker.heart_series import HeartSeries
 from fittracker.housekeeping import Duty, Housekeeping
 from fittracker.idempotency import Idempotency
-from fittracker.informing import Informing
 from fittracker.limits import Limits
 from fittracker.measurements import Measurements
-from fittracker.notifying import Ground as NotifyingGround
-from fittracker.notifying import Notifying, open_notifying
 from fittracker.ownership import Ground as OwnershipGround
-from fittracker.ownership import open_ownership
-from fittracker.people import People
+from fittracker.ownership import Ownership, open_ownership
 from fittracker.people_search import PeopleSearch
 from fittracker.reports import Reports
 from fittracker.sealing import Seal
-from fittracker.social.social import Ground as SocialGround
-from fittracker.social.social import Social, open_social
 from fittracker.unsubscribing import Unsubscribing
 from fittracker.users import Users
 from fittracker.weekly import Weekly
@@ -168,134 +149,56 @@ def _accounts(ground: Ground, sessions: Sessions, limits: Limits) -> Accounts:
     )
 
 
-# -- people among themselves ---------------------------------------------------------------------------
+# -- what people record, and that it is theirs -----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Company:
-    """Who sees what of whom, and how they hear of each other."""
+class _Records:
+    """What somebody is, measures and does."""
 
-    blocks: Blocks
-    grants: Grants
-    coaching: Coaching
-    follows: Follows
-    people: People
-    notifying: Notifying
-    informing: Informing
+    users: Users
+    measurements: Measurements
+    series: HeartSeries
+    workouts: Workouts
 
 
-def _company(ground: Ground, limits: Limits) -> _Company:
-    database, control, clock = ground.database, ground.control, ground.clock
-    blocks = Blocks(database, control, ground.audit, clock)
-    grants = Grants(database, blocks, control, ground.audit, clock)
-    longest_s = ground.settings.session_longest_s
-    coaching = Coaching(database, grants, blocks, control, limits, clock, longest_s=longest_s)
-    notifying = _notifying(ground, blocks)
-    informing = Informing(notifying.notifications)
-    follows = Follows(database, blocks, control, ground.announcer, informing, clock)
-    return _Company(
-        blocks=blocks,
-        grants=grants,
-        coaching=coaching,
-        follows=follows,
-        people=People(database, grants, coaching, blocks, follows),
-        notifying=notifying,
-        informing=informing,
+def _records(ground: Ground, identity: _Identity) -> _Records:
+    database, clock = ground.database, ground.clock
+    measurements = Measurements(database, clock)
+    series = HeartSeries(database)
+    return _Records(
+        users=Users(database, identity.liveness, measurements, ground.control, clock),
+        measurements=measurements,
+        series=series,
+        workouts=Workouts(database, clock, series, idle_s=ground.settings.hr_idle_s),
     )
 
 
-def _notifying(ground: Ground, blocks: Blocks) -> Notifying:
-    return open_notifying(
-        NotifyingGround(
+def _ownership(
+    ground: Ground, identity: _Identity, records: _Records, gatherings: Gatherings, doors: Doors
+) -> Ownership:
+    leaving = Leaving(ground.database, ground.room_log)
+    return open_ownership(
+        OwnershipGround(
             settings=ground.settings,
             database=ground.database,
             redis=ground.redis,
-            breaker=ground.breaker,
-            room_log=ground.room_log,
-            blocks=blocks,
+            limits=identity.limits,
+            audit=ground.audit,
             mail=ground.mail,
+            accounts=identity.accounts,
+            doors=doors,
+            users=records.users,
+            workouts=records.workouts,
+            measurements=records.measurements,
+            farewells=(
+                gatherings.social.forget,
+                gatherings.arena.membership.forget,
+                leaving.erase,
+                gatherings.chat.farewell.erase,
+            ),
             clock=ground.clock,
         )
-    )
-
-
-def _social(ground: Ground, company: _Company) -> Social:
-    return open_social(
-        SocialGround(
-            database=ground.database,
-            people=company.people,
-            follows=company.follows,
-            blocks=company.blocks,
-            control=ground.control,
-            announcer=ground.announcer,
-            informing=company.informing,
-            clock=ground.clock,
-        )
-    )
-
-
-def _arena(ground: Ground, company: _Company) -> Arena:
-    return Arena(
-        ArenaGround(
-            database=ground.database,
-            redis=ground.boards,
-            people=company.people,
-            follows=company.follows,
-            blocks=company.blocks,
-            control=ground.control,
-            announcer=ground.announcer,
-            informing=company.informing,
-            room_log=ground.room_log,
-            background=ground.background,
-            clock=ground.clock,
-        )
-    )
-
-
-def _lessons(ground: Ground, company: _Company, tally: Tally) -> Lessons:
-    return open_lessons(
-        LessonsGround(
-            settings=ground.settings,
-            database=ground.database,
-            redis=ground.redis,
-            coaching=company.coaching,
-            tally=tally,
-            room_log=ground.room_log,
-            announcer=ground.announcer,
-            notifications=company.notifying.notifications,
-            background=ground.background,
-            clock=ground.clock,
-        )
-    )
-
-
-def _chat(
-    ground: Ground, company: _Company, arena: Arena, seats: Seats, conversations: Conversations
-) -> Chat:
-    return Chat(
-        ChatGround(
-            database=ground.database,
-            room_log=ground.room_log,
-            forums=_forums(seats, conversations, company.coaching, arena),
-            conversations=conversations,
-            notifications=company.notifying.notifications,
-            announcer=ground.announcer,
-            control=ground.control,
-            clock=ground.clock,
-            unsaid=UNSAID,
-            days=ground.settings.chat_days,
-        )
-    )
-
-
-def _forums(seats: Seats, conversations: Conversations, coaching: Coaching, arena: Arena) -> Forums:
-    """In which kinds of rooms people talk: who may read there, who may speak, who looks after it."""
-    return Forums(
-        {
-            "chat": Forum(seats.belongs, seats.speaks, conversations.owns),
-            "session": Forum(coaching.took_part, coaching.belongs, coaching.leads),
-            "challenge": Forum(arena.looks, arena.membership.belongs, arena.challenges.owns),
-        }
     )
 
 
@@ -304,36 +207,12 @@ def _forums(seats: Seats, conversations: Conversations, coaching: Coaching, aren
 
 def _assemble(ground: Ground, identity: _Identity) -> Contexts:
     settings, clock, database = ground.settings, ground.clock, ground.database
-    company = _company(ground, identity.limits)
-    tally = Tally(database, clock)
-    series = HeartSeries(database)
-    measurements = Measurements(database, clock)
-    users = Users(database, identity.liveness, measurements, ground.control, clock)
-    workouts = Workouts(database, clock, series, idle_s=settings.hr_idle_s)
-    arena = _arena(ground, company)
-    workouts.when_made(arena.progress.made)
-    social = _social(ground, company)
-    seats = Seats(database)
-    conversations = Conversations(database, company.people, identity.limits, clock)
-    chat = _chat(ground, company, arena, seats, conversations)
+    company = open_company(ground, identity.limits)
+    records = _records(ground, identity)
+    gatherings = open_gatherings(ground, company, identity.limits)
+    records.workouts.when_made(gatherings.arena.progress.made)
     doors = Doors(
         identity.sessions, identity.device_tokens, identity.liveness, company.grants, company.coaching
-    )
-    leaving = Leaving(database, ground.room_log)
-    owning = OwnershipGround(
-        settings=settings,
-        database=database,
-        redis=ground.redis,
-        limits=identity.limits,
-        audit=ground.audit,
-        mail=ground.mail,
-        accounts=identity.accounts,
-        doors=doors,
-        users=users,
-        workouts=workouts,
-        measurements=measurements,
-        farewells=(social.forget, arena.membership.forget, leaving.erase, chat.farewell.erase),
-        clock=clock,
     )
     return Contexts(
         settings=settings,
@@ -364,13 +243,13 @@ def _assemble(ground: Ground, identity: _Identity) -> Contexts:
         discretion=Discretion(
             database,
             company.blocks,
-            contacts=(company.grants.tied, company.coaching.tied, seats.tied),
+            contacts=(company.grants.tied, company.coaching.tied, gatherings.seats.tied),
             followers=(company.follows.tied,),
         ),
         blocks=company.blocks,
-        users=users,
-        ownership=open_ownership(owning),
-        measurements=measurements,
+        users=records.users,
+        ownership=_ownership(ground, identity, records, gatherings, doors),
+        measurements=records.measurements,
         avatars=Avatars(database, ground.sandbox, clock),
         reports=Reports(database, ground.audit, clock),
         room_log=ground.room_log,
@@ -380,14 +259,14 @@ def _assemble(ground: Ground, identity: _Identity) -> Contexts:
         push_subscriptions=company.notifying.subscriptions,
         grants=company.grants,
         coaching=company.coaching,
-        session_tally=tally,
-        lessons=_lessons(ground, company, tally),
-        conversations=conversations,
-        seats=seats,
-        chat=chat,
+        session_tally=gatherings.tally,
+        lessons=gatherings.lessons,
+        conversations=gatherings.conversations,
+        seats=gatherings.seats,
+        chat=gatherings.chat,
         follows=company.follows,
-        social=social,
-        arena=arena,
-        series=series,
-        workouts=workouts,
+        social=gatherings.social,
+        arena=gatherings.arena,
+        series=records.series,
+        workouts=records.workouts,
     )
