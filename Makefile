@@ -13,7 +13,7 @@ PORT   ?= 8080
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check fix bench lock clean audit docs
+.PHONY: help setup run test soak check fix bench lock clean audit docs
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -46,6 +46,9 @@ run: $(VENV)/run.stamp        ## MongoDB, Valkey, two workers and demo athletes;
 
 test: $(VENV)/dev.stamp       ## the whole suite, against a MongoDB and a Valkey of its own
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+soak: $(VENV)/dev.stamp       ## durable rooms under faults for a whole minute, and what it came to
+	SOAK_SECONDS=60 $(BIN)/python -m pytest -q -rP tests/test_durable_rooms.py $(ARGS)
 
 check: $(VENV)/dev.stamp      ## ruff, mypy, import-linter, bandit, zizmor
 	$(BIN)/ruff check .
